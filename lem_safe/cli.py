@@ -13,10 +13,11 @@ from lem_safe.commands.certify import certify
 from lem_safe.commands.compare import compare
 from lem_safe.commands.explain import explain
 from lem_safe.commands.list_ import list_
+from lem_safe.commands.many import said_once, speak, status_in_job
 from lem_safe.commands.merge import merge
 from lem_safe.commands.new import new
 from lem_safe.commands.ood import ood
-from lem_safe.commands.outcome import complain, say, status_of
+from lem_safe.commands.outcome import complain, say
 from lem_safe.commands.plan import plan
 from lem_safe.commands.quality import quality
 from lem_safe.commands.report import report
@@ -70,7 +71,8 @@ app = typer.Typer(name="lem-safe", help=HELP, no_args_is_help=True, pretty_excep
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit status."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="lem-safe")
+        with said_once():
+            app(args=None if arguments is None else list(arguments), prog_name="lem-safe")
     except KeyboardInterrupt:
         complain("interrupted")
         return status_after()
@@ -82,11 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _registered(body: Callable[..., int | None], within: typer.Typer = app) -> None:
     """Registers a command whose return value is its exit status."""
 
+    name = body.__name__.rstrip("_")
+
     @functools.wraps(body)
     def guarded(*positional: Any, **named: Any) -> None:
-        raise typer.Exit(status_of(lambda: body(*positional, **named)))
+        speak()
+        raise typer.Exit(status_in_job(name, lambda: body(*positional, **named)))
 
-    within.command(name=body.__name__.rstrip("_"))(guarded)
+    within.command(name=name)(guarded)
 
 
 def _version(wanted: bool | None) -> None:

@@ -1,5 +1,5 @@
-"""The types of failure: a user's input (exit 2) or the computation itself (exit 3). Anything else is a bug
-(exit 4).
+"""The types of failure: a user's input (exit 2), the computation itself (exit 3), or another process of the
+job. Anything else is a bug (exit 4).
 """
 
 from collections.abc import Sequence
@@ -53,3 +53,13 @@ class NumericalFailure(Exception):
     """A chain that diverged or a constraint that could not be met; the message contains step, constraint and
     numbers. Exit status 3.
     """
+
+
+class JobEnded(Exception):
+    """A job of several processes has ended because of another one, which is lost or has failed. why: None
+    where it has been told. Exit status `status`.
+    """
+
+    def __init__(self, why: str | None, status: int = 3):
+        super().__init__(why or "the job has ended")
+        self.why, self.status = why, status

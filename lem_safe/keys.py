@@ -2,7 +2,8 @@
 processes.
 
 Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so that a run can be divided,
-resumed or distributed with bitwise identical results.
+resumed or distributed with bitwise identical results. A part of a cloud is whole blocks of it, and its
+`PartKey` draws what the cloud's key draws for them.
 """
 
 from collections.abc import Callable, Iterator
@@ -60,6 +61,16 @@ class Key:
     def _blocks(
         self, draw: Callable[..., Tensor], shape: torch.Size, dtype: torch.dtype, device: torch.device
     ) -> Tensor:
+        return self._blocks_from(0, draw, shape, dtype, device)
+
+    def _blocks_from(
+        self,
+        first: int,
+        draw: Callable[..., Tensor],
+        shape: torch.Size,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> Tensor:
         n = shape[0]
         parts = [
             draw(
@@ -68,9 +79,68 @@ class Key:
                 dtype=dtype,
                 device=device,
             )
-            for b, start in enumerate(range(0, n, BLOCK))
+            for b, start in enumerate(range(0, n, BLOCK), first)
         ]
         return torch.cat(parts) if len(parts) != 1 else parts[0]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some particles of a cloud, those from `start` up to `stop`, of which a block begins at `start`."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def rows(self) -> slice:
+        """Its rows of those of the cloud."""
+        return slice(self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class PartKey(Key):
+    """The key of a part of a cloud that begins with block `first`: the cloud's own numbers for its particles.
+
+    For what needs `fold`, `normal` and `uniform` only; TypeError for a generator or a permutation, which
+    would be those of the whole cloud.
+    """
+
+    first: int
+
+    @classmethod
+    def of(cls, key: Key, part: Part) -> "PartKey":
+        """The key of a part of the cloud that has this key."""
+        return cls(key.value, part.start // BLOCK)
+
+    def fold(self, *data: int | str) -> "PartKey":
+        return PartKey(super().fold(*data).value, self.first)
+
+    def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
+        raise TypeError("a part of a cloud has no generator of its own; draw with normal or uniform")
+
+    def permutation(self, n: int) -> Tensor:
+        raise TypeError("a part of a cloud has no permutation of its own; draw with normal or uniform")
+
+    def _blocks(
+        self, draw: Callable[..., Tensor], shape: torch.Size, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        return Key(self.value)._blocks_from(self.first, draw, shape, dtype, device)
+
+
+def divided(n: int, parts: int) -> list[Part]:
+    """n particles in at most so many parts of whole blocks, which differ by one block at most; as many parts
+    as there are blocks where these are fewer.
+
+    >>> [len(part) for part in divided(5 * BLOCK + 1, 4)]
+    [32768, 32768, 16384, 1]
+    """
+    blocks = -(-n // BLOCK)
+    parts = min(parts, blocks)
+    ends = [sum((blocks + parts - 1 - j) // parts for j in range(i)) for i in range(parts + 1)]
+    return [Part(a * BLOCK, min(b * BLOCK, n)) for a, b in zip(ends, ends[1:], strict=False)]
 
 
 def _words_of(number: int) -> list[int]:

@@ -7,12 +7,15 @@ Imports nothing that takes time: a signal may come in the first instant.
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN = 0.01
 """Seconds after which an interruption that was lost is raised again."""
 _received: list[int] = []
+_deferred = False
 _IMPORT = "<frozen importlib._bootstrap>"
 
 
@@ -39,6 +42,31 @@ def leave_to_system() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextmanager
+def deferred() -> Iterator[Callable[[], bool]]:
+    """Meanwhile a signal is only noted, by a function that says whether one has come: where several processes
+    end together, none may leave the others in the middle of what they do.
+    """
+    global _deferred
+    before, seen = _deferred, len(_received)
+    _deferred = True
+    try:
+        yield lambda: len(_received) > seen
+    finally:
+        _deferred = before
+
+
+def noted() -> int:
+    """The number of the last signal, 0 where none has come; another process may be told of it."""
+    return _received[-1] if _received else 0
+
+
+def stopped(number: int) -> Stopped:
+    """What a signal of this number raises, where it was noted here or in another process."""
+    _received.append(number)
+    return Stopped(number)
+
+
 def received() -> bool:
     """Whether one of these signals has come: then whatever was raised afterwards may be what a library made
     of it.
@@ -53,6 +81,8 @@ def status_after() -> int:
 
 def _answered(number: int, frame: FrameType | None) -> None:
     _received.append(number)
+    if _deferred:
+        return
     if _importing(frame):  # an exception could be lost in there, and there is nothing to save
         shown = "\x1b[?25h" if os.isatty(2) else ""
         try:

@@ -31,8 +31,10 @@ from barriers.filters.pointwise import PointwiseFilter
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.project import Project
 from barriers.filters.reject import Reject
+from barriers.filters.spreading import NotSpread, spread
 from barriers.filters.step import BarrierStep
 from barriers.filters.tilt import Tilt, learned, needs_pilot
+from barriers.filters.whole import HERE, Whole
 from barriers.kinds import Kinds
 
 FILTERS: Kinds[FilterEntry] = Kinds(
@@ -198,6 +200,7 @@ def last_of(spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 __all__ = [
     "FILTERS",
+    "HERE",
     "AnyFilter",
     "BarrierStep",
     "Both",
@@ -210,6 +213,7 @@ __all__ = [
     "Gate",
     "HardLimitStep",
     "MirrorStep",
+    "NotSpread",
     "Penalty",
     "PointwiseFilter",
     "PredictiveFilter",
@@ -221,10 +225,12 @@ __all__ = [
     "StepFilter",
     "StepOverClouds",
     "Tilt",
+    "Whole",
     "chained",
     "couples",
     "last_of",
     "learned",
     "needs_pilot",
     "over_clouds",
+    "spread",
 ]

@@ -1,9 +1,14 @@
 """What the predictive drift filter sees of the step to come, and what it remembers of it (Q.4)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from barriers.predicted import Noise, chance
+from barriers.sets.base import UnsafeSet
 
 
 class PredictiveMemory(NamedTuple):
@@ -28,3 +33,17 @@ class Ahead(NamedTuple):
     chance: Float[Tensor, "*r n m"]
     gradient: Float[Tensor, "*r n m d"]
     violation: Float[Tensor, "*r m"]
+
+
+def chances(
+    sets: Sequence[UnsafeSet], z: Float[Tensor, "*r n d"], noise: Noise
+) -> tuple[Float[Tensor, "*r n m"], Float[Tensor, "*r n m d"]]:
+    """The probability of every particle of being inside each set after the noise, and its gradient; under a
+    metric the gradient is along the columns of its factor.
+    """
+    each = (chance(s, z.flatten(0, -2), noise) for s in sets)
+    p, gradient = (
+        torch.stack(part, 1).reshape(*z.shape[:-1], -1, *part[0].shape[1:])
+        for part in zip(*each, strict=True)
+    )
+    return p, gradient if noise.factor is None else gradient @ noise.factor.to(gradient.dtype)

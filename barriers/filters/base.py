@@ -2,7 +2,8 @@
 its promise.
 
 `init(x)` makes its memory, `apply(...)` returns the result, the next memory and an info. Nothing is changed
-in place. Every statistic is a mean over the cloud, so `mean` is all a filter needs from outside.
+in place. Every statistic is a mean or a count over the cloud, so `whole` is all a filter needs from outside,
+where a cloud is spread over processes.
 
 A filter whose class says `batched = True` also takes clouds side by side, [r, n, d]: whatever it counts,
 averages or solves is done for each cloud by itself, and so are its memory (nested tuples and dicts of tensors
@@ -20,34 +21,17 @@ from torch import Tensor
 
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, recorded, vectorized
-from barriers.qp.rows import products
 from barriers.sets.base import UnsafeSet
 
 Mean = Callable[[Tensor], Tensor]
-"""The mean over the particles of each cloud, [*r, n, k] to [*r, k], in float64; on several processes, over
-all of them.
+"""The mean over the particles of each cloud, [*r, n, k] to [*r, k], in float64; of a cloud that is spread
+over processes, over all of them (`Whole.mean`).
 """
-
-AT_ONCE = 1 << 18
-"""The largest number of products of gradients that are computed particle by particle."""
 
 
 def local_mean(values: Shaped[Tensor, "*r n k"]) -> Float[Tensor, "*r k"]:
     """The mean over the particles of this process."""
     return values.double().mean(-2)
-
-
-def overlaps(
-    mean: Mean, a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]
-) -> Float[Tensor, "*r k l"]:
-    """E[a_k · b_l] over each cloud."""
-    n, k, d = a.shape[-3:]
-    if a.shape[:-1].numel() * b.shape[-2] <= AT_ONCE:
-        found = mean((a @ b.mT).flatten(-2))
-    else:  # one product of matrices, not one for each particle
-        rows = (x.reshape(-1, n, x.shape[-2], d).transpose(1, 2) for x in (a, b))
-        found = mean((products(*rows) / n).reshape(*a.shape[:-3], 1, -1))
-    return found.unflatten(-1, (k, b.shape[-2]))
 
 
 def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:

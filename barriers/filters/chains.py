@@ -16,6 +16,7 @@ from barriers.filters.alone import alone
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.some_clouds import mixed
+from barriers.filters.whole import HERE, Whole
 
 F = TypeVar("F", DriftFilter, StepFilter)
 
@@ -68,6 +69,10 @@ class StepChain(_Chain[StepFilter]):
 
     hook: Literal["step"] = "step"
 
+    def __init__(self, filters: Sequence[StepFilter], whole: Whole = HERE):
+        super().__init__(filters)
+        self.whole = whole
+
     @property
     def batched(self) -> bool:
         return all(map(batched, self.filters))
@@ -91,9 +96,8 @@ class StepChain(_Chain[StepFilter]):
             y, after[str(i)], info = f.apply(x, y, step_size, numbers, memory[str(i)])
             returned.append(y)
         for i, f in enumerate(self.filters):
-            moved = (
-                (y != returned[i]).flatten(-2).any(-1)
-            )  # by a later filter: the memory is of another cloud
+            moved = (y != returned[i]).flatten(-2).any(-1)
+            moved = self.whole.largest(moved)  # by a later filter: the memory is of another cloud
             if bool(moved.any()):
                 after[str(i)] = mixed(moved, f.init(y), after[str(i)])
         return y, after, info

@@ -20,10 +20,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.derivatives import Scalar, recorded
-from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, refuse_batches
+from barriers.filters.base import FilterInfo, Promise, combined, local_mean, refuse_batches
 from barriers.filters.complementarity import times
+from barriers.filters.whole import HERE, Whole
 from barriers.functionals import Barrier, of_each
-from barriers.qp import Backend, project, solve_dual
+from barriers.qp import Backend, project, project_part, solve_dual
 from barriers.qp.dual import OnInfeasible
 from barriers.qp.one_row import nearest
 
@@ -62,7 +63,7 @@ class EnsembleFilter:
         barrier: Barrier,
         rate: Scalar = 5.0,
         on_infeasible: OnInfeasible = "relax",
-        mean: Mean = local_mean,
+        whole: Whole = HERE,
         speed: float | None = None,
         backend: Backend = "structured",
     ):
@@ -70,7 +71,7 @@ class EnsembleFilter:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
         if speed is not None and not speed > 0:
             raise ValueError(f"drift filter: speed must be > 0; got {speed:g}")
-        self.barrier, self.rate, self.on_infeasible, self.mean = barrier, rate, on_infeasible, mean
+        self.barrier, self.rate, self.on_infeasible, self.whole = barrier, rate, on_infeasible, whole
         self.speed, self.backend = speed, backend
 
     @property
@@ -102,7 +103,7 @@ class EnsembleFilter:
             filtered = drift + change
             whole = (μ > 0).any(-1)
             if self.backend == "structured":
-                fastest = change.abs().flatten(-2).amax(-1)
+                fastest = self.whole.largest(change.abs().flatten(-2).amax(-1))
                 whole &= ~(fastest <= (math.inf if self.speed is None else self.speed))
             if (self.speed is not None or self.backend != "structured") and bool(whole.any()):
                 g = of_each(self.barrier.gradients, x)[1] if g is None else g
@@ -141,7 +142,12 @@ class EnsembleFilter:
         solve them.
         """
         rows = -torch.einsum("qmk,qnkd->qmnd", J.to(g.dtype), g).flatten(2)
-        n, v = drift.shape[1], drift.flatten(1)
+        n, v = self.whole.size(drift), drift.flatten(1)
+        if self.whole.spread:
+            assert self.speed is not None, "no other library is asked where a cloud is spread"
+            c = self._added(times(rows.double(), v.double())) - n * r
+            part = project_part(v.double(), rows.double(), c, self.speed, self.on_infeasible, self._added)
+            return part.u.to(drift.dtype).reshape(drift.shape), part.multipliers, part.shortfall / n
         found = project(
             v.double(),
             rows.double(),
@@ -151,6 +157,10 @@ class EnsembleFilter:
             backend=self.backend,
         )
         return found.u.to(drift.dtype).reshape(drift.shape), found.multipliers, found.shortfall / n
+
+    def _added(self, part: Tensor) -> Tensor:
+        """The sum over the parts of the cloud."""
+        return self.whole.sums(part)[0]
 
     def _of_one(
         self,
@@ -178,25 +188,25 @@ class EnsembleFilter:
         return u, μ, _with(found[2], which, near.shortfall / n) if missed else found[2]
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
-        return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
+        return self.barrier.observed(self.whole.mean(of_each(self.barrier.statistics, x)))
 
     def _moments(self, x: Tensor, drift: Tensor) -> Moments:
         sums: list[Tensor] | None = None
+        n = self.whole.size(x)
         for xb, vb in zip(*(self._blocks(t) for t in (x, drift)), strict=True):
             f, g, lap = of_each(self.barrier.jet, xb)
             rate = torch.einsum("...kd,...d->...k", g, vb) + lap
             g64 = g.double()
             gram = torch.einsum("...nkd,...nld->...kl", g64, g64) / xb.shape[-2]
-            own = self.mean(gram.flatten(-2)[..., None, :]).reshape(gram.shape)
-            parts = [self.mean(f), self.mean(rate), own]
-            share = xb.shape[-2] / x.shape[-2]
+            parts = [local_mean(f), local_mean(rate), gram]
+            share = xb.shape[-2] / n
             sums = (
                 [share * p for p in parts]
                 if sums is None
                 else [s + share * p for s, p in zip(sums, parts, strict=True)]
             )
         assert sums is not None, "a cloud has at least one particle"
-        return Moments(*sums)
+        return Moments(*self.whole.sums(*sums))
 
     def _combination(self, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
         """Σ weights_k ∇f_k at every particle; the gradients too where they are one block."""

@@ -22,11 +22,12 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
+from barriers.filters.admission import granted
 from barriers.filters.alone import alone
-from barriers.filters.base import FilterInfo, Mean, Promise, local_mean, refuse_batches
+from barriers.filters.base import FilterInfo, Promise, refuse_batches
 from barriers.filters.correction import Correction
-from barriers.filters.gate import admit
 from barriers.filters.step import BarrierStep, decay
+from barriers.filters.whole import HERE, Whole
 from barriers.functionals import Barrier
 
 USE = 0.97
@@ -70,11 +71,9 @@ class HardLimitStep:
         "unsafe start recovers at rate α",
     )
 
-    def __init__(
-        self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean, reach: float = math.inf
-    ):
-        self.steering = Steering(barrier, rate, mean, reach)
-        self.barrier, self.rate, self.mean = barrier, rate, mean
+    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, whole: Whole = HERE, reach: float = math.inf):
+        self.steering = Steering(barrier, rate, whole, reach)
+        self.barrier, self.rate, self.whole = barrier, rate, whole
         counted = barrier.counted()
         if counted is None:
             raise ValueError(
@@ -90,10 +89,11 @@ class HardLimitStep:
 
     def init(self, x: Float[Tensor, "n d"]) -> HardLimitMemory:
         """Each limit is raised as far as the start's own E φ, where the start is within its budget."""
-        inside, mean = self.counted.contains(x), self.mean(self.barrier.statistics(x))
+        inside, mean = self.counted.contains(x), self.whole.mean(self.barrier.statistics(x))
         B, scale = self.barrier.readout(mean), self.counted.scale
         own = torch.where(scale > 0, -B / scale.clamp(min=1e-300), 0.0).clamp(min=0).log1p()
-        return HardLimitMemory(mean, inside, torch.where(inside.sum(0) > self._budgets(x), 0.0, own))
+        (held,) = self.whole.count(inside)
+        return HardLimitMemory(mean, inside, torch.where(held > self._budgets(x), 0.0, own))
 
     @alone
     def apply(
@@ -106,59 +106,47 @@ class HardLimitStep:
     ) -> tuple[Float[Tensor, "n d"], HardLimitMemory, FilterInfo]:
         refuse_batches("step", x, proposal)
         B, budgets, was = self.barrier.readout(memory.mean), self._budgets(x), memory.inside
-        mean = self.mean(self.barrier.statistics(proposal))
-        raised = self._raised(memory, mean, budgets, step_size)
+        mean = self.whole.mean(self.barrier.statistics(proposal))
+        (held,) = self.whole.count(was)
+        raised = self._raised(memory, held, mean, budgets, step_size)
         r = self.counted.scale * raised.expm1()  # a limit of B + r ≥ 0 is one of E φ ≤ κβ·e^a
         floor = decay(self.rate * step_size) * (B + r).clamp(max=0) - r
         found = self.steering.corrected(x, proposal, mean, floor, B)
         would = self.counted.contains(found.x)
-        accepted = let_in(was, would, budgets, uniforms)
+        accepted = granted(was, would, budgets, uniforms, self.whole)
         z, mean = found.x, found.mean
-        if not bool(accepted.all()):
+        if self.whole.any(~accepted):
             if recorded(z, mean):
                 raise NotDifferentiable(
                     "step filter: moves for which a set had no room were returned, which no equation "
                     "defines; use limit surrogate, or run under torch.no_grad()"
                 )
             z = torch.where(accepted[:, None], z, x)
-            mean = self.mean(self.barrier.statistics(z))
+            mean = self.whole.mean(self.barrier.statistics(z))
         inside = torch.where(accepted[:, None], would, was)
-        over = (inside.sum(0) - budgets).clamp(min=0).double() / x.shape[0]
-        info = FilterInfo(inside.double().mean(0), found.multipliers / step_size, over)
+        n, (held,) = self.whole.size(x), self.whole.count(inside)
+        over = (held - budgets).clamp(min=0).double() / n
+        info = FilterInfo(held.double() / n, found.multipliers / step_size, over)
         return z, HardLimitMemory(mean, inside, raised), info
 
     def _raised(
-        self, memory: HardLimitMemory, mean: Tensor, budgets: Int[Tensor, "m"], h: float
+        self,
+        memory: HardLimitMemory,
+        count: Int[Tensor, "m"],
+        mean: Tensor,
+        budgets: Int[Tensor, "m"],
+        h: float,
     ) -> Float[Tensor, "m"]:
-        """a_{k+1}; 0 where the start is still over its budget, and where the budget is 0. mean: of the
-        statistics of the proposal.
+        """a_{k+1}; 0 where the start is still over its budget, and where the budget is 0. count: of particles
+        inside. mean: of the statistics of the proposal.
         """
-        count, scale = memory.inside.sum(0), self.counted.scale
+        scale = self.counted.scale
         change = (1 - decay(self.rate * h)) * (USE - count.double() / budgets.clamp(min=1))
         binds = scale * memory.raised.exp() < SLACK * (scale - self.barrier.readout(mean))
         raised = (memory.raised + torch.where(binds, change, change.clamp(max=0))).clamp(min=0)
         return torch.where((count > budgets) | (budgets == 0), 0.0, raised)
 
     def _budgets(self, x: Tensor) -> Int[Tensor, "m"]:
-        n = x.shape[0]
+        n = self.whole.size(x)
         most = [n if share >= 1 else budget(share, n) for share in self.counted.shares]
         return torch.tensor(most, device=x.device)
-
-
-def let_in(
-    was: Bool[Tensor, "n m"],
-    would: Bool[Tensor, "n m"],
-    budgets: Int[Tensor, "m"],
-    uniforms: Float[Tensor, "n"],
-) -> Bool[Tensor, "n"]:
-    """Which moves are taken: all that enter no set, and the others in the order of `uniforms` while every
-    set they enter has room (G.1). A returned move frees no room in the sets that it would have left.
-    """
-    enters = (would & ~was).any(1)
-    accepted = ~enters
-    if bool(enters.any()):
-        order = enters.nonzero()[:, 0]
-        order = order[uniforms[order].argsort()]
-        room = budgets - torch.where(accepted[:, None], would, was).sum(0)
-        accepted[order] = admit(would[order].long() - was[order].long(), room)
-    return accepted

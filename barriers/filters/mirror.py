@@ -26,11 +26,13 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.derivatives import value_and_gradient
+from barriers.filters.admission import granted, highest
 from barriers.filters.alone import alone
-from barriers.filters.base import FilterInfo, Promise, insides, local_mean, refuse_derivatives
-from barriers.filters.gate import MEMORY, granted
+from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives
+from barriers.filters.gate import MEMORY
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
+from barriers.filters.whole import HERE, Whole
 from barriers.sets.base import UnsafeSet
 from barriers.squares import squared_norm
 
@@ -74,7 +76,12 @@ class MirrorStep:
     )
 
     def __init__(
-        self, sets: Sequence[UnsafeSet], betas: Sequence[float], rate: float = 5.0, reach: float = math.inf
+        self,
+        sets: Sequence[UnsafeSet],
+        betas: Sequence[float],
+        rate: float = 5.0,
+        reach: float = math.inf,
+        whole: Whole = HERE,
     ):
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"step filter: beta must lie in [0, 1); got {list(betas)}")
@@ -83,16 +90,16 @@ class MirrorStep:
         if not reach > 0:
             raise ValueError(f"step filter: reach must be > 0; got {reach:g}")
         self.sets, self.betas, self.rate, self.reach = tuple(sets), tuple(betas), rate, reach
-        self.limits = torch.tensor(self.betas, dtype=torch.float64)
+        self.limits, self.whole = torch.tensor(self.betas, dtype=torch.float64), whole
 
     def returning(self) -> "ReturningStep":
         """The same filter for a sampler whose moves are taken completely or not at all."""
-        return ReturningStep(self.sets, self.betas, self.rate, self.reach)
+        return ReturningStep(self.sets, self.betas, self.rate, self.reach, self.whole)
 
     def init(self, x: Float[Tensor, "*r n d"]) -> MirrorMemory:
         inside = insides(self.sets, x)
         zero = torch.zeros(*x.shape[:-2], len(self.sets), dtype=torch.float64, device=x.device)
-        return MirrorMemory(inside, local_mean(inside), zero, zero)
+        return MirrorMemory(inside, self.whole.mean(inside), zero, zero)
 
     @alone
     def apply(
@@ -109,27 +116,33 @@ class MirrorStep:
         L = β - math.exp(-self.rate * step_size) * (β - memory.allowed)
         room = self._room(L, was)
         enters = would & ~was
-        refused = ~granted(was, would, room, uniforms)
+        refused = ~granted(was, would, room, uniforms, self.whole)
         if bool(refused.any()):
             flat = (part.flatten(0, x.dim() - 2) for part in (x, y, refused, was, would))
             turned, now = self._turned_back(*flat)
             y, would = turned.reshape(x.shape), now.reshape(was.shape)
-        y, would = self._led_out(y, would, room)
-        entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(-2)
-        admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & ~refused[..., None]).sum(-2)
-        over = (would.sum(-2) - room).clamp(min=0).double() / x.shape[-2]
+        tried, let_in, held = self.whole.count(enters, enters & ~refused[..., None], would)
+        if bool((held > room).any()):  # of a cloud that started over a limit
+            y, would = self._led_out(y, would, room)
+            (held,) = self.whole.count(would)
+        entering = (1 - MEMORY) * memory.entering + MEMORY * tried
+        admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in
+        n = self.whole.size(x)
+        over = (held - room).clamp(min=0).double() / n
         μ = torch.where(entering > 0, -(admitted / entering.clamp(min=1e-300)).clamp(min=RAREST).log(), 0.0)
-        info = FilterInfo(local_mean(would), μ, over)
+        info = FilterInfo(held.double() / n, μ, over)
         return y, MirrorMemory(would, L, entering, admitted), info
 
     def _room(self, L: Tensor, was: Tensor) -> Int[Tensor, "*r m"]:
         """How many particles each set of each cloud may hold: n·L rounded, at most ⌊βn⌋; from a start above
         that at least this many, and never more than now.
         """
-        n, β = was.shape[-2], self.limits.to(L)
+        n, β = self.whole.size(was), self.limits.to(L)
         most = torch.tensor([budget(β, n) for β in self.betas], device=L.device)
         below = torch.minimum(most, (n * L).round().long())
-        above = torch.maximum(most, torch.minimum(was.sum(-2), (n * L).floor().long()))
+        if bool((β >= L).all()):
+            return below
+        above = torch.maximum(most, torch.minimum(self.whole.count(was)[0], (n * L).floor().long()))
         return torch.where(β >= L, below, above)
 
     def _turned_back(
@@ -161,8 +174,6 @@ class MirrorStep:
 
     def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
         """Every cloud that started over a limit, led out of it."""
-        if bool((inside.sum(-2) <= room).all()):
-            return y, inside
         if y.dim() == 2:
             return self._led_out_of_one(y, inside, room)
         led = [self._led_out(*cloud) for cloud in zip(y, inside, room, strict=True)]
@@ -175,11 +186,11 @@ class MirrorStep:
         depth or by `reach`, if that enters no set.
         """
         for k, unsafe in enumerate(self.sets):
-            excess = int(inside[:, k].sum() - room[k])
+            excess = int(self.whole.count(inside[:, k, None])[0] - room[k])
             if excess <= 0:
                 continue
             rows = inside[:, k].nonzero()[:, 0]
-            rows = rows[unsafe(y[rows]).argsort(descending=True)[:excess]]
+            rows = rows[highest(unsafe(y[rows]), excess, self.whole)]
             at = _with_a_direction(unsafe, y[rows])
             s, ds = value_and_gradient(unsafe, at)
             δ = -2 * s[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-30)

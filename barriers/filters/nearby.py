@@ -9,11 +9,11 @@ from copy import copy
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from barriers.filters.ahead import Ahead
-from barriers.filters.base import Mean
+from barriers.filters.whole import Joined, Whole
 
 NEGLIGIBLE = 1e-10
 """A push of at most this share of the largest is none."""
@@ -22,17 +22,12 @@ FEWEST, MOST = 1024, 0.5
 
 
 class Nearby(NamedTuple):
-    """Some rows of one cloud [1, n, ...], their share of all, and the mean chance of the others, as a part of
-    the mean over all.
+    """Some rows of one cloud [1, n, ...], and the mean chance of the others, as a part of the mean over
+    all.
     """
 
     rows: Int[Tensor, "k"]
-    share: Float[Tensor, "1"]
     others: Float[Tensor, "1 m"]
-
-    def mean(self, mean: Mean) -> Mean:
-        """The part of these rows in the mean over all, from their values."""
-        return lambda values: self.share * mean(values)
 
     def of(self, ahead: Ahead) -> Ahead:
         """These rows of what is ahead."""
@@ -54,17 +49,42 @@ class Nearby(NamedTuple):
         return Ahead(change, found.mean, chance, gradient, found.violation)
 
 
-def nearby(ahead: Ahead, push: Float[Tensor, "q n m d"], mean: Mean) -> Nearby | None:
+class Among(Whole):
+    """Some of the n particles of a cloud: means of what is 0 for the others."""
+
+    def __init__(self, whole: Whole, n: int):
+        self.whole, self.n, self.spread = whole, n, whole.spread
+
+    def size(self, x: Shaped[Tensor, "*r n d"]) -> int:
+        return self.n
+
+    def sums(self, *parts: Float[Tensor, "..."]) -> tuple[Tensor, ...]:
+        return self.whole.sums(*parts)
+
+    def total(self, *counts: Int[Tensor, "..."]) -> tuple[Tensor, ...]:
+        return self.whole.total(*counts)
+
+    def before(self, counts: Int[Tensor, "*k"]) -> Int[Tensor, "*k"]:
+        return self.whole.before(counts)
+
+    def largest(self, value: Shaped[Tensor, "*k"]) -> Shaped[Tensor, "*k"]:
+        return self.whole.largest(value)
+
+    def joined(self, *rows: Shaped[Tensor, "n ..."]) -> Joined:
+        return self.whole.joined(*rows)
+
+
+def nearby(ahead: Ahead, push: Float[Tensor, "q n m d"], whole: Whole) -> Nearby | None:
     """The rows with a push that counts; None where all rows should be searched over."""
-    if push.shape[0] != 1 or push.shape[1] < FEWEST:
+    n = whole.size(ahead.chance)
+    if push.shape[0] != 1 or n < FEWEST:
         return None
     size = push[0].abs().amax((-1, -2))
-    near = size > NEGLIGIBLE * size.amax()
-    share = mean(near[:, None].double())
-    if not 0 < float(share) < MOST:
+    near = size > NEGLIGIBLE * whole.largest(size.amax())
+    count, others = whole.count(near[:, None])[0], torch.where(near[None, :, None], 0.0, ahead.chance)
+    if not 0 < int(count) < MOST * n:
         return None
-    others = mean(torch.where(near[None, :, None], 0.0, ahead.chance))
-    return Nearby(near.nonzero()[:, 0], share, others)
+    return Nearby(near.nonzero()[:, 0], whole.mean(others))
 
 
 Filter = TypeVar("Filter")

@@ -12,6 +12,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+DIRECTIONS = 16384
+"""Particles with directions of their own; the next ones have the same again, wherever a cloud is divided into
+blocks of so many.
+"""
+
 Gradient = Callable[[Float[Tensor, "n d"]], Float[Tensor, "n d"]]
 Inside = Callable[[Float[Tensor, "n d"]], Bool[Tensor, "n"]]
 
@@ -27,9 +32,10 @@ def nudged(
     """
     if not bool(lost.any()):
         return x
-    one = (len(x) // clouds, *x.shape[1:])
+    n = len(x) // clouds
+    one = (min(n, DIRECTIONS), *x.shape[1:])
     v = torch.randn(one, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    v = (v / v.norm(dim=1, keepdim=True)).to(x).repeat(clouds, 1)
+    v = (v / v.norm(dim=1, keepdim=True)).to(x)[torch.arange(n) % DIRECTIONS].repeat(clouds, 1)
     there = x + torch.finfo(x.dtype).eps ** 0.5 * (1 + x.abs().amax(1, keepdim=True)) * v
     found = lost & (gradient(there).abs().amax(1) > 0)
     return torch.where(found[:, None], there, x)

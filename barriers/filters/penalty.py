@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar, stacked
-from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, per_cloud
+from barriers.filters.base import FilterInfo, Promise, combined, per_cloud
 from barriers.filters.complementarity import times
+from barriers.filters.whole import HERE, Whole
 from barriers.functionals import Barrier, of_each
 
 
@@ -34,13 +35,13 @@ class Penalty:
     batched = True
     promise = Promise("none", "C.5: a penalty lowers ρ(𝒰); it bounds nothing")
 
-    def __init__(self, barrier: Barrier, weights: Sequence[Scalar], mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, weights: Sequence[Scalar], whole: Whole = HERE):
         if len(weights) != barrier.limits.shape[0] or any(not w >= 0 for w in weights):
             raise ValueError(
                 f"penalty: needs one weight >= 0 for each of {barrier.limits.shape[0]} constraints; got "
                 f"{list(weights)}"
             )
-        self.barrier, self.mean, self.weights = barrier, mean, stacked(weights)
+        self.barrier, self.whole, self.weights = barrier, whole, stacked(weights)
 
     @property
     def limits(self) -> Tensor:
@@ -53,11 +54,11 @@ class Penalty:
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: None
     ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
         weights = per_cloud(self.weights, x)
-        u, observed = weighted(self.barrier, self.mean, x, drift, weights)
+        u, observed = weighted(self.barrier, self.whole, x, drift, weights)
         return u, None, FilterInfo(observed, weights, torch.zeros_like(weights))
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
-        return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
+        return self.barrier.observed(self.whole.mean(of_each(self.barrier.statistics, x)))
 
 
 class PrimalDual:
@@ -70,10 +71,10 @@ class PrimalDual:
         "none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there"
     )
 
-    def __init__(self, barrier: Barrier, dual_rate: Scalar = 1.0, mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, dual_rate: Scalar = 1.0, whole: Whole = HERE):
         if not dual_rate > 0:
             raise ValueError(f"primal_dual: dual_rate must be > 0; got {dual_rate:g}")
-        self.barrier, self.dual_rate, self.mean = barrier, dual_rate, mean
+        self.barrier, self.dual_rate, self.whole = barrier, dual_rate, whole
 
     @property
     def limits(self) -> Tensor:
@@ -86,7 +87,7 @@ class PrimalDual:
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: DualMemory
     ) -> tuple[Float[Tensor, "*r n d"], DualMemory, FilterInfo]:
         μ = memory.multipliers
-        u, observed = weighted(self.barrier, self.mean, x, drift, μ)
+        u, observed = weighted(self.barrier, self.whole, x, drift, μ)
         violation = observed - self.barrier.limits
         return (
             u,
@@ -95,11 +96,11 @@ class PrimalDual:
         )
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
-        return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
+        return self.barrier.observed(self.whole.mean(of_each(self.barrier.statistics, x)))
 
 
-def weighted(barrier: Barrier, mean: Mean, x: Tensor, drift: Tensor, μ: Tensor) -> tuple[Tensor, Tensor]:
+def weighted(barrier: Barrier, whole: Whole, x: Tensor, drift: Tensor, μ: Tensor) -> tuple[Tensor, Tensor]:
     """v + Σ(Jᵀμ)_k ∇f_k, and the observed value of each constraint."""
     f, g = of_each(barrier.gradients, x)
-    means = mean(f)
+    means = whole.mean(f)
     return drift + combined(g, times(barrier.jacobian(means).mT, μ)), barrier.observed(means)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import FilterInfo, Promise, per_cloud, refuse_batches, unlimited
+from barriers.filters.whole import HERE, Whole
 from barriers.qp import solve_dual
 from barriers.sets.base import UnsafeSet
 
@@ -33,10 +34,11 @@ class PointwiseFilter:
         "barrier only without noise",
     )
 
-    def __init__(self, sets: Sequence[UnsafeSet], rate: float = 5.0):
+    def __init__(self, sets: Sequence[UnsafeSet], rate: float = 5.0, whole: Whole = HERE):
         if not rate > 0:
             raise ValueError(f"pointwise filter: rate must be > 0; got {rate:g}")
         self.sets, self.rate, self.limits = tuple(sets), rate, unlimited(len(sets))
+        self.whole = whole
 
     def init(self, x: Float[Tensor, "*r n d"]) -> None:
         return None
@@ -55,7 +57,8 @@ class PointwiseFilter:
         moved = torch.einsum("nk,nkd->nd", μ.to(x.dtype), ds)
         filtered = torch.where((μ > 0).any(1)[:, None], v + moved, v).reshape(drift.shape)
         each_μ, missed = (part.unflatten(0, x.shape[:-1]) for part in (μ, solution.shortfall))
-        return filtered, None, FilterInfo(per_cloud(self.limits, x), each_μ.mean(-2), missed.amax(-2))
+        mean, most = self.whole.mean(each_μ), self.whole.largest(missed.amax(-2))
+        return filtered, None, FilterInfo(per_cloud(self.limits, x), mean, most)
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return per_cloud(self.limits, x)

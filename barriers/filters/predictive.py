@@ -34,16 +34,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, recorded
-from barriers.filters.ahead import Ahead, PredictiveMemory
-from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
+from barriers.filters.ahead import Ahead, PredictiveMemory, chances
+from barriers.filters.base import FilterInfo, Promise, insides
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
-from barriers.filters.nearby import nearby, with_other
+from barriers.filters.nearby import Among, nearby, with_other
 from barriers.filters.one_constraint import if_flat, least
 from barriers.filters.push import against, along, depth, narrowed, normal_profile, out_of
 from barriers.filters.smallest_change import Trials, smallest
 from barriers.filters.some_clouds import put_back, some
-from barriers.predicted import Noise, chance, exact, with_distances
+from barriers.filters.whole import HERE, Whole, overlaps, together
+from barriers.predicted import Noise, exact, with_distances
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
@@ -80,7 +81,7 @@ class PredictiveFilter:
         step_size: float,
         rate: float = 5.0,
         on_infeasible: OnInfeasible = "relax",
-        mean: Mean = local_mean,
+        whole: Whole = HERE,
         speed: float | None = None,
         noise: Noise | None = None,
     ):
@@ -90,13 +91,9 @@ class PredictiveFilter:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
         if speed is not None and not speed > 0:
             raise ValueError(f"drift filter: speed must be > 0; got {speed:g}")
-        self.sets, self.betas, self.step_size, self.rate = (
-            tuple(map(with_distances, sets)),
-            tuple(betas),
-            step_size,
-            rate,
-        )
-        self.on_infeasible, self.mean, self.speed = on_infeasible, mean, speed
+        self.sets, self.betas = tuple(map(with_distances, sets)), tuple(betas)
+        self.step_size, self.rate = step_size, rate
+        self.on_infeasible, self.whole, self.speed = on_infeasible, whole, speed
         self.noise = Noise(math.sqrt(2 * step_size)) if noise is None else noise
         self.limits = torch.tensor(self.betas, dtype=torch.float64)
 
@@ -105,7 +102,7 @@ class PredictiveFilter:
         return with_other(self, noise=noise, speed=speed)
 
     def init(self, x: Float[Tensor, "*r n d"]) -> PredictiveMemory:
-        fraction = self.mean(insides(self.sets, x).double())
+        fraction = self.whole.mean(insides(self.sets, x).double())
         zero = torch.zeros_like(fraction)
         ahead = self._ahead_of(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
         return PredictiveMemory(torch.maximum(fraction, ahead), fraction, zero, zero[..., 0], zero)
@@ -116,10 +113,9 @@ class PredictiveFilter:
         """The filtered drift at x; under a metric both are v = L⁻¹u."""
         if recorded(x, drift):
             raise NotDifferentiable(
-                "drift (without a smoothing): its multipliers are searched for, which is not recorded; "
-                "give the filter a smoothing, for "
-                "example {kind: sigmoid, width: 0.1}, to differentiate through a run, or sample under "
-                "torch.no_grad()"
+                "drift (without a smoothing): its multipliers are searched for, which is not recorded; give "
+                "the filter a smoothing, for example {kind: sigmoid, width: 0.1}, to differentiate through "
+                "a run, or sample under torch.no_grad()"
             )
         β = self.limits.to(x.device)
         error = self._error(x, memory)
@@ -149,7 +145,7 @@ class PredictiveFilter:
         approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
         if not bool(approximate.any()) or bool((memory.steps == 0).all()):
             return memory.error
-        found = self.mean(insides(self.sets, x).double()) - memory.computed
+        found = self.whole.mean(insides(self.sets, x).double()) - memory.computed
         weight = (1 / (memory.steps + 1)).clamp(min=MEMORY)[..., None]  # a plain mean of the first ones
         return torch.where(approximate, memory.error + weight * (found - memory.error), 0.0)
 
@@ -157,16 +153,12 @@ class PredictiveFilter:
         return v if self.noise.factor is None else v @ self.noise.factor.to(v.dtype).T
 
     def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> Ahead:
-        z = y + self._mapped(change)
-        each = (chance(s, z.flatten(0, -2), self.noise) for s in self.sets)
-        p, gradient = (
-            torch.stack(part, 1).reshape(*z.shape[:-1], -1, *part[0].shape[1:])
-            for part in zip(*each, strict=True)
-        )
-        if self.noise.factor is not None:
-            gradient = gradient @ self.noise.factor.to(gradient.dtype)
-        mean = self.mean(p) + error
+        p, gradient = self._chances(y, change)
+        mean = self.whole.mean(p) + error
         return Ahead(change, mean, p, gradient, mean - L)
+
+    def _chances(self, y: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+        return chances(self.sets, y + self._mapped(change), self.noise)
 
     def _filtered(
         self, over: Tensor, y: Tensor, error: Tensor, L: Tensor, guess: Tensor, ahead: Ahead
@@ -182,11 +174,12 @@ class PredictiveFilter:
         y, error, limit = y[which], error[which], L[which]
         warm = guess[which] if L.shape[1] > 1 else guess  # one constraint begins elsewhere
         push = narrowed(own.chance, own.gradient)
-        near = nearby(own, push, self.mean)
+        near = nearby(own, push, self.whole)
         if near is None:
             found_μ, found = self._newton(y, own, error, limit, warm, push)
         else:
-            part, rows, rest = with_other(self, mean=near.mean(self.mean)), near.rows, error + near.others
+            part = with_other(self, whole=Among(self.whole, self.whole.size(own.chance)))
+            rows, rest = near.rows, error + near.others
             found_μ, found = part._newton(y[:, rows], near.of(own), rest, limit, warm, push[:, rows])
             found = near.put_back(own, found)
         farthest = self._farthest()
@@ -203,7 +196,8 @@ class PredictiveFilter:
 
     def _near(self, found: Ahead) -> Bool[Tensor, "q"]:
         """The clouds without a particle that is moved further."""
-        return found.change.abs().flatten(1).amax(1) <= self._farthest()
+        moved = found.change.abs().flatten(1)  # of a part maybe none
+        return self.whole.largest(moved.amax(1) if moved.shape[1] else moved.sum(1)) <= self._farthest()
 
     def _newton(
         self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, guess: Tensor, push: Tensor
@@ -214,13 +208,18 @@ class PredictiveFilter:
             return self._of_one(y, start, error, L, push, aim)
         chosen, μ = torch.zeros_like(guess), torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
         at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
-        slope, over, iterates = at.gradient, at.violation, Iterates(len(y), y.device)
+        gradient, over, iterates = at.gradient, at.violation, Iterates(len(y), y.device)
+        slope: Tensor | None = None
         parts: tuple[Tensor, ...] = (y, error, L, push, chosen, start.violation.amax(1))
         for _ in range(ITERATIONS):
             z, ε, limit, own, best, least = parts
-            μ = advanced(overlaps(self.mean, slope, own), μ, over + aim)
-            at = self._ahead_of(z, against(own, μ), ε, limit)
-            slope, over = at.gradient, at.violation
+            slope = overlaps(self.whole, gradient, own) if slope is None else slope
+            μ = advanced(slope, μ, over + aim)
+            change = against(own, μ)
+            p, gradient = self._chances(z, change)
+            mean, slope = together(self.whole, p, gradient, own)
+            at = Ahead(change, mean + ε, p, gradient, mean + ε - limit)
+            over = at.violation
             worst = over.amax(1)
             within = worst <= 0
             better = (within | (worst < least)) & iterates.going
@@ -233,7 +232,8 @@ class PredictiveFilter:
                 if not len(on):
                     break
                 parts = tuple(part[on] for part in parts)
-                slope, over, μ = slope[on], over[on], μ[on]
+                gradient, over, μ = gradient[on], over[on], μ[on]
+                slope = None if slope is None else slope[on]
         else:
             chosen[iterates.left] = parts[-2]
         if len(μ) == len(chosen) and torch.equal(μ, chosen):
@@ -248,12 +248,14 @@ class PredictiveFilter:
         def evaluated(which: Tensor | None, μ: Tensor) -> tuple[Ahead, Tensor]:
             parts = (y, error, L, push)
             z, ε, limit, own = parts if which is None else (part[which] for part in parts)
-            at = self._ahead_of(z, against(own, μ), ε, limit)
-            return at, self.mean((at.gradient * own).sum(-1))
+            change = against(own, μ)
+            p, gradient = self._chances(z, change)
+            mean, falls = self.whole.means(p, (gradient * own).sum(-1))
+            return Ahead(change, mean + ε, p, gradient, mean + ε - limit), falls
 
         slope = (start.gradient * push).sum(-1)
         over = start.violation + aim
-        μ, falls = if_flat(normal_profile, -depth(start.chance), slope, over, self.mean)
+        μ, falls = if_flat(normal_profile, -depth(start.chance), slope, over, self.whole.mean)
         return least(evaluated, start, falls, μ, aim, lambda at: ~self._near(at))
 
     def _bounded(
@@ -265,7 +267,7 @@ class PredictiveFilter:
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
         pushed = narrowed(start.chance, start.gradient)
-        slope = self.mean((start.gradient * pushed).sum(2))
+        slope = self.whole.mean((start.gradient * pushed).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
         push, best = against(pushed, first), (0.0, start)
         # a long move along a straight line may re-enter a curved set
@@ -276,9 +278,8 @@ class PredictiveFilter:
                 return found[0] * first, found[1]
         outwards = out_of([s for s, w in zip(self.sets, wanted, strict=True) if w > 0], y, self.noise.factor)
         led = self._searched(lambda c: (farthest * c).to(y.dtype) * outwards, y, error, L, 1.0)[1]
-        if (
-            led.violation.max() <= best[1].violation.max()
-        ):  # equal where all are too deep to be distinguished: move outwards anyway
+        # equal where all are too deep to be distinguished: move outwards anyway
+        if led.violation.max() <= best[1].violation.max():
             return torch.full_like(μ, torch.nan), led
         return best[0] * first, best[1]
 
@@ -294,6 +295,6 @@ class PredictiveFilter:
             seen.update({one: (found, i) for i, one in enumerate(multiples)})
             return Trials((found.violation > 0).any(1), found.violation.amax(1))
 
-        c = smallest(tried, most, AT_ONCE // max(y.numel(), 1))
+        c = smallest(tried, most, AT_ONCE // max(self.whole.size(y) * y.shape[-1], 1))
         found, i = seen[c]
         return c, Ahead(*(part[i] for part in found))

@@ -19,13 +19,13 @@ from barriers.filters.base import (
     FilterInfo,
     Promise,
     insides,
-    local_mean,
     per_cloud,
     refuse_batches,
     unlimited,
 )
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import left_along, nudged
+from barriers.filters.whole import HERE, Whole
 from barriers.sets.base import UnsafeSet
 
 SWEEPS = 20
@@ -46,8 +46,8 @@ class Project:
         "curved sets may leave some inside (shortfall)",
     )
 
-    def __init__(self, sets: Sequence[UnsafeSet]):
-        self.sets, self.limits = tuple(sets), unlimited(len(sets))
+    def __init__(self, sets: Sequence[UnsafeSet], whole: Whole = HERE):
+        self.sets, self.limits, self.whole = tuple(sets), unlimited(len(sets)), whole
 
     def init(self, x: Float[Tensor, "*r n d"]) -> None:
         return None
@@ -80,7 +80,7 @@ class Project:
                 break
         y = y.reshape(proposal.shape)
         none = per_cloud(self.limits, x)
-        return y, None, FilterInfo(none, none, local_mean(insides(self.sets, y)))
+        return y, None, FilterInfo(none, none, self.whole.mean(insides(self.sets, y)))
 
 
 def _led_out(

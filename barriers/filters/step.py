@@ -24,7 +24,7 @@ from torch import Tensor
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
 from barriers.filters.alone import alone
-from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps, refuse_batches
+from barriers.filters.base import FilterInfo, Promise, combined, refuse_batches
 from barriers.filters.complementarity import advanced, times
 from barriers.filters.correction import Correction, StepMemory, kept
 from barriers.filters.iterates import ITERATIONS, Iterates
@@ -32,6 +32,7 @@ from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.filters.one_constraint import if_flat, least
 from barriers.filters.some_clouds import mixed, put_back, some
+from barriers.filters.whole import HERE, Whole, as_matrix, overlaps, products, together
 from barriers.functionals import Barrier, of_each
 from barriers.squares import squared_norm
 
@@ -53,21 +54,19 @@ class BarrierStep:
         "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α",
     )
 
-    def __init__(
-        self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean, reach: float = math.inf
-    ):
+    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, whole: Whole = HERE, reach: float = math.inf):
         if not rate > 0:
             raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
         if not reach > 0:
             raise ValueError(f"step filter: reach must be > 0; got {reach:g}")
-        self.barrier, self.rate, self.mean, self.reach = barrier, rate, mean, reach
+        self.barrier, self.rate, self.whole, self.reach = barrier, rate, whole, reach
 
     @property
     def limits(self) -> Tensor:
         return self.barrier.limits
 
     def init(self, x: Float[Tensor, "*r n d"]) -> StepMemory:
-        return StepMemory(self.mean(of_each(self.barrier.statistics, x)))
+        return StepMemory(self.whole.mean(of_each(self.barrier.statistics, x)))
 
     @alone
     def apply(
@@ -80,7 +79,7 @@ class BarrierStep:
     ) -> tuple[Float[Tensor, "*r n d"], StepMemory, FilterInfo]:
         refuse_batches("step", x, proposal)
         B = self.barrier.barriers(memory.mean)
-        mean = self.mean(of_each(self.barrier.statistics, proposal))
+        mean = self.whole.mean(of_each(self.barrier.statistics, proposal))
         best = self.corrected(x, proposal, mean, decay(self.rate * step_size) * B, B)
         info = FilterInfo(
             self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0)
@@ -109,7 +108,7 @@ class BarrierStep:
         proposal, best, g = self._directed(best.x, floor, best)
         found = self._newton(proposal, floor, best, g)
         # no minimiser: returning all particles is allowed and costs less
-        costly = within & (self._cost(found.x, proposal) > self._cost(x, proposal))
+        costly = within & torch.gt(*self._costs(proposal, found.x, x))
         found = mixed(costly, best, found)
         if not bool(within.all()):
             found = mixed(within, found, self._shortened(found, proposal, floor))
@@ -137,9 +136,9 @@ class BarrierStep:
 
         rows = y.flatten(0, -2)
         lost = (g == 0).flatten(-2).all(-1).flatten()
-        moved = nudged(rows, lost, gradient, clouds=math.prod(y.shape[:-2]))
-        if moved is rows:
+        if not self.whole.any(lost):
             return y, at, g
+        moved = nudged(rows, lost, gradient, clouds=math.prod(y.shape[:-2]))
         moved = moved.reshape(y.shape)
         g = of_each(self.barrier.gradients, moved)[1]
         return moved, self._judged(moved, floor, at.multipliers), g
@@ -160,10 +159,10 @@ class BarrierStep:
         g, J = of_each(self.barrier.gradients, y)[1], self.barrier.jacobian(mean)
         μ = found.multipliers.detach()
         z = y + _combined(g, J, μ)
-        F = self.barrier.barriers(self.mean(of_each(self.barrier.statistics, z))) - floor
+        F = self.barrier.barriers(self.whole.mean(of_each(self.barrier.statistics, z))) - floor
         with torch.no_grad():
             gz = of_each(self.barrier.gradients, z)[1]
-            slope = self.barrier.jacobian(found.mean) @ overlaps(self.mean, gz, g) @ J.mT
+            slope = self.barrier.jacobian(found.mean) @ overlaps(self.whole, gz, g) @ J.mT
             active = μ > 0
             eye = torch.eye(μ.shape[-1], dtype=slope.dtype, device=slope.device)
             block = torch.where(active[..., :, None] & active[..., None, :], slope, eye)
@@ -180,14 +179,14 @@ class BarrierStep:
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
         if len(aim) == 1:
             return self._of_one(y, floor, at, g, J, aim)
-        μ, violation, gz, Jz, best, found = at.multipliers, at.violation + aim, g, J, at, at
+        μ, violation, gz, slope, Jz, best, found = at.multipliers, at.violation + aim, g, None, J, at, at
         iterates = Iterates(len(y), y.device)
         for _ in range(ITERATIONS):
-            slope = overlaps(self.mean, gz, g)
+            slope = overlaps(self.whole, gz, g) if slope is None else slope
             μ = advanced(slope if J is None or Jz is None else Jz @ slope @ J.mT, μ, violation)
             z = y + _combined(g, J, μ)
             f, gz = of_each(self.barrier.gradients, z)
-            mean = self.mean(f)
+            mean, slope = together(self.whole, f, gz, g)
             short = floor - self.barrier.barriers(mean)
             violation, Jz, worst = short + aim, self._jacobian(mean), short.amax(1)
             trial, finite = Correction(z, mean, μ, short), torch.isfinite(short).all(1)
@@ -202,7 +201,7 @@ class BarrierStep:
                     return found
                 best = some(best, on)
                 y, floor, g, μ, violation, gz = (part[on] for part in (y, floor, g, μ, violation, gz))
-                J, Jz = (None if part is None else part[on] for part in (J, Jz))
+                J, Jz, slope = (None if part is None else part[on] for part in (J, Jz, slope))
         return put_back(found, iterates.left, best)
 
     def _of_one(
@@ -215,22 +214,21 @@ class BarrierStep:
             Jy = J if J is None or which is None else J[which]
             z = here + _combined(own, Jy, μ)
             f, gz = of_each(self.barrier.gradients, z)
-            mean = self.mean(f)
+            mean, slope = self.whole.means(f, products(gz, own))
             short = low - self.barrier.barriers(mean)
-            return Correction(z, mean, μ, short), self._falls(mean, gz, own, Jy)
+            return Correction(z, mean, μ, short), self._falls(mean, as_matrix(slope, own), Jy)
 
         flat, over = self.barrier.of_distance(), at.violation + aim
         if flat is None:
-            falls = self._falls(at.mean, g, g, J)
+            falls = self._falls(at.mean, overlaps(self.whole, g, g), J)
             μ = torch.where(falls > 0, over / falls, 0.0)
         else:
             φ, s = flat[0], of_each(flat[1], y)[..., None]
-            μ, falls = if_flat(φ.profile, s, squared_norm(g), over, self.mean)
+            μ, falls = if_flat(φ.profile, s, squared_norm(g), over, self.whole.mean)
         return least(moved, at, falls, μ, aim)[1]
 
-    def _falls(self, mean: Tensor, gz: Tensor, g: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:
+    def _falls(self, mean: Tensor, slope: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:
         """By how much the violation of a single constraint falls per unit of its multiplier."""
-        slope = overlaps(self.mean, gz, g)
         Jz = self._jacobian(mean)
         return (slope if J is None or Jz is None else Jz @ slope @ J.mT)[..., 0]
 
@@ -243,18 +241,18 @@ class BarrierStep:
         (D.2).
         """
         old, new = self.barrier.statistics(x).double(), self.barrier.statistics(at.x).double()
-        back = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
-        offence = (old - new) @ self.barrier.jacobian(
-            at.mean
-        ).T  # the decrease of each barrier by each particle's step
+        # the decrease of each barrier by each particle's step
+        (offence,), own = self.whole.joined((old - new) @ self.barrier.jacobian(at.mean).T)
+        n = len(offence)
+        back = torch.zeros(n, dtype=torch.bool, device=x.device)
         for k in (at.violation > 0).nonzero()[:, 0].tolist():
             gain = torch.where(back, 0.0, offence[:, k])
             order = gain.argsort(descending=True)
-            recovered = gain[order].clamp(min=0).cumsum(0) / x.shape[0]
-            already = offence[back, k].sum() / x.shape[0]
+            recovered = gain[order].clamp(min=0).cumsum(0) / n
+            already = offence[back, k].sum() / n
             enough = int((recovered < at.violation[k] - already + 1e-12).sum()) + 1
             back[order[:enough]] |= gain[order[:enough]] > 0
-        some = self._judged(torch.where(back[:, None], x, at.x), floor, at.multipliers)
+        some = self._judged(torch.where(back[own, None], x, at.x), floor, at.multipliers)
         if kept(some):
             return some
         everybody = self._judged(x, floor, torch.full_like(at.multipliers, torch.nan))
@@ -268,19 +266,20 @@ class BarrierStep:
         """
         δ = found.x - y
         length = δ.norm(dim=-1, keepdim=True)
-        short = (length <= self.reach).flatten(1).all(1)
+        short = self.whole.largest(length.flatten(1).amax(1)) <= self.reach
         if bool(short.all()):
             return found
         moved = y + δ * (self.reach / length).clamp(max=1.0)
         return mixed(short, found, self._judged(moved, floor, found.multipliers))
 
     @torch.no_grad()
-    def _cost(self, z: Float[Tensor, "*r n d"], y: Float[Tensor, "*r n d"]) -> Float[Tensor, "*r"]:
-        """(1/n)Σ‖zᵢ − yᵢ‖² of each cloud; infinite where z is not finite."""
-        return self.mean((z - y).double().square().sum(-1, keepdim=True))[..., 0].nan_to_num(nan=math.inf)
+    def _costs(self, y: Float[Tensor, "*r n d"], *z: Float[Tensor, "*r n d"]) -> list[Float[Tensor, "*r"]]:
+        """(1/n)Σ‖zᵢ − yᵢ‖² of each cloud, for each of several z; infinite where one is not finite."""
+        squares = ((at - y).double().square().sum(-1, keepdim=True) for at in z)
+        return [mean[..., 0].nan_to_num(nan=math.inf) for mean in self.whole.means(*squares)]
 
     def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:
-        mean = self.mean(of_each(self.barrier.statistics, x))
+        mean = self.whole.mean(of_each(self.barrier.statistics, x))
         return Correction(x, mean, μ, floor - self.barrier.barriers(mean))
 
 

@@ -119,7 +119,7 @@ def _learned_tilt(chosen: Tilt, multipliers: Sequence[float]) -> Tilt:
 
 @learned.register
 def _learned_chain(chosen: StepChain, multipliers: Sequence[float]) -> StepChain:
-    return StepChain([learned(f, multipliers) for f in chosen.filters])
+    return StepChain([learned(f, multipliers) for f in chosen.filters], chosen.whole)
 
 
 @learned.register

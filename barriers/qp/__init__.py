@@ -4,5 +4,15 @@
 
 from barriers.qp.dual import DualSolution, Infeasible, solve_dual
 from barriers.qp.layer import Backend, Projection, project, project_cloud
+from barriers.qp.part import project_part
 
-__all__ = ["Backend", "DualSolution", "Infeasible", "Projection", "project", "project_cloud", "solve_dual"]
+__all__ = [
+    "Backend",
+    "DualSolution",
+    "Infeasible",
+    "Projection",
+    "project",
+    "project_cloud",
+    "project_part",
+    "solve_dual",
+]

@@ -12,6 +12,7 @@ which coordinates become clipped. Infeasibility is proved: ν ≥ 0 with min ove
 (Farkas). Letters as in `problem`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,9 @@ from torch import Tensor
 from barriers.qp.active_set import RELAXATION, solve_on
 from barriers.qp.dual import Infeasible, solve_dual
 from barriers.qp.problem import Problem, combination, gram, inverse_weights, rows_times
+
+Added = Callable[[Tensor], Tensor]
+"""The sum of a float64 tensor over the parts of a problem whose coordinates are in several places."""
 
 NEWTON_STEPS = 60
 ROUNDS = 8
@@ -46,16 +50,17 @@ class _DualPoint(NamedTuple):
 
 class _Scaled:
     """The dual in unit rows: μ stands for μ·length. A zero row without slack has no effect and
-    is left out.
+    is left out. added: of a problem of which this is a part; every sum over coordinates goes through it.
     """
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: Problem, added: Added | None):
         assert problem.speed is not None
+        self.whole, self.added = added is None, (lambda part: part) if added is None else added
         b, n, d = problem.v.shape
         q = inverse_weights(problem)
         self.A, self.v, self.speed = problem.A, problem.v.double(), problem.speed.double()
         self.q = torch.ones(b, n, d, dtype=torch.float64, device=self.v.device) if q is None else q
-        G = gram(self.A, q)
+        G = self.added(gram(self.A, q))
         length = G.diagonal(dim1=1, dim2=2).sqrt()
         self.alive = (length > 1e-100) | torch.tensor(problem.slack is not None)
         self.length = torch.where(length > 1e-100, length, 1.0)
@@ -65,7 +70,9 @@ class _Scaled:
             else 1 / (problem.slack.double() * self.length**2)
         )
         self.c = problem.c.double() / self.length
-        self.excess = torch.where(self.alive, rows_times(self.A, self.v) / self.length - self.c, 0.0)
+        self.excess = torch.where(
+            self.alive, self.added(rows_times(self.A, self.v)) / self.length - self.c, 0.0
+        )
         self.size = 1 + self.excess.abs().amax(1)
 
     def push(self, μ: Tensor) -> Tensor:
@@ -76,34 +83,39 @@ class _Scaled:
 
     def at(self, μ: Tensor) -> _DualPoint:
         p = self.push(μ)
-        slope = rows_times(self.A, self.clipped(p)) / self.length - self.excess + self.softness * μ
+        slope = self.added(rows_times(self.A, self.clipped(p))) / self.length
+        slope = slope - self.excess + self.softness * μ
         slope = torch.where(self.alive, slope, 1.0)
         return _DualPoint(
             slope, torch.where(p.abs() < self.speed, 0.0, p.sign()), torch.minimum(μ, slope).abs().amax(1)
         )
 
     def hessian(self, piece: Tensor) -> Tensor:
-        H = gram(self.A, self.q * (piece == 0)) / (self.length[:, :, None] * self.length[:, None, :])
+        H = self.added(gram(self.A, self.q * (piece == 0))) / (
+            self.length[:, :, None] * self.length[:, None, :]
+        )
         return H + torch.diag_embed(self.softness)
 
     def impossible(self, ν: Tensor) -> Tensor:
         """Whether ν ≥ 0 proves that no u in the box satisfies the rows."""
         ν = ν / ν.norm(dim=1, keepdim=True).clamp(min=1e-300)
-        least = (ν * self.excess).sum(1) - (self.speed * combination(self.A, ν / self.length).abs()).sum(
-            (1, 2)
-        )
-        return least > 1e-10 * self.size
+        most = self.added((self.speed * combination(self.A, ν / self.length).abs()).sum((1, 2)))
+        return (ν * self.excess).sum(1) - most > 1e-10 * self.size
+
+    def same(self, one: Tensor, other: Tensor) -> Tensor:
+        """Whether two pieces are the same, of every part."""
+        return self.added((one != other).flatten(1).sum(1).double()) == 0
 
 
-def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
+def solve_bounded(problem: Problem, raising: str = "relax", added: Added | None = None) -> Bounded:
     """The multipliers of problems with a speed bound, to rounding; raises Infeasible if requested (`raising`
-    = "raise").
+    = "raise"). added: where `problem` has only a part of the coordinates.
     """
-    dual = _Scaled(problem)
+    dual = _Scaled(problem, added)
     μ = torch.zeros_like(dual.excess)
     softened, hopeless = μ, torch.zeros_like(dual.size, dtype=torch.bool)
     for round_ in range(ROUNDS):
-        direct = round_ == 0 and μ.shape[1] == 1
+        direct = round_ == 0 and μ.shape[1] == 1 and dual.whole
         μ, softened = _of_one(dual) if direct else (_newton(dual, μ), softened)
         at = dual.at(μ)
         hopeless = hopeless | (dual.impossible((-at.slope).clamp(min=0)) & (problem.slack is None))
@@ -153,7 +165,7 @@ def _newton(dual: _Scaled, center: Tensor) -> Tensor:
         t = _exact_line_search(dual, μ, step, center)
         μ = (μ + t[:, None] * step).clamp(min=0)
         before, at = at, dual.at(μ)
-        settled = (at.piece == before.piece).flatten(1).all(1) & (t == 1)
+        settled = dual.same(at.piece, before.piece) & (t == 1)
         if bool((settled | (step.abs().amax(1) <= 1e-15 * (1 + μ.amax(1)))).all()):
             break
     return μ
@@ -169,7 +181,7 @@ def _exact_line_search(dual: _Scaled, μ: Tensor, step: Tensor, center: Tensor) 
     bend = (step**2 * (dual.softness + RELAXATION)).sum(1)
 
     def derivative(t: Tensor) -> Tensor:
-        return rest + t * bend + (row * dual.clipped(p + t[:, None, None] * dp)).sum((1, 2))
+        return rest + t * bend + dual.added((row * dual.clipped(p + t[:, None, None] * dp)).sum((1, 2)))
 
     low, high = torch.zeros_like(rest), torch.ones_like(rest)
     over = derivative(high) > 1e-14 * dual.size * step.abs().sum(1)  # rounding of a sum of slope times step

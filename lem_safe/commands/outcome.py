@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from barriers.kinds import KindError
 from barriers.regular_files import UnreadableFile
-from lem_safe.errors import BadInput, NumericalFailure
+from lem_safe.errors import BadInput, JobEnded, NumericalFailure
 from lem_safe.escaping import in_lines, on_one_line
 from lem_safe.signals import received, status_after
 
@@ -50,24 +50,45 @@ NO_MEMORY = (
 SMALLER = "take fewer samples or columns, or allow more; what was complete before is intact"
 
 
-def status_of(body: Callable[[], int | None]) -> int:
-    """The exit status of a command; a failure becomes a number and a message on stderr."""
+def status_of(body: Callable[[], int | None], tells: Callable[[], bool] = lambda: True) -> int:
+    """The exit status of a command; a failure becomes a number and a message on stderr. tells: whether this
+    process is the one of a job that has to say so.
+    """
     try:
         return body() or 0
-    except BadInput as bad:
-        for fault in bad.faults:
-            complain(str(fault))
-        return 2
-    except KindError as error:
-        complain(on_one_line(error))
-        return 2
-    except NumericalFailure as failure:
-        complain(f"numerical failure: {on_one_line(failure)}")
-        return 3
-    except KeyboardInterrupt:
-        return _interrupted()
-    except Exception as error:
-        return _interrupted() if received() else _status_of_unexpected(error)
+    except JobEnded as ended:
+        if ended.why is not None:
+            complain(ended.why)
+        return ended.status
+    except (Exception, KeyboardInterrupt) as error:
+        return _told(error) if tells() else _in_silence(error)
+
+
+def _told(error: BaseException) -> int:
+    """The status of a failure, with its message."""
+    match error:
+        case BadInput():
+            for fault in error.faults:
+                complain(str(fault))
+            return 2
+        case KindError():
+            complain(on_one_line(error))
+            return 2
+        case NumericalFailure():
+            complain(f"numerical failure: {on_one_line(error)}")
+            return 3
+        case KeyboardInterrupt():
+            return _interrupted()
+        case Exception():
+            return _interrupted() if received() else _status_of_unexpected(error)
+    raise error
+
+
+def _in_silence(error: BaseException) -> int:
+    """The status of a failure that another process tells."""
+    if isinstance(error, KeyboardInterrupt) or received():
+        return status_after()
+    return 2 if isinstance(error, BadInput | KindError) else 3
 
 
 def _interrupted() -> int:

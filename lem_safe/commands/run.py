@@ -1,15 +1,17 @@
 """`lem-safe run`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lem_safe.commands.many import in_job
 from lem_safe.commands.options import Device, Json, Quiet, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import open_progress, say
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
+    from lem_safe.scenario.overrides import Overrides
 
 NewOut = Annotated[
     Path | None,
@@ -52,9 +54,38 @@ def run(
     """Sample a scenario under its constraints, audit the samples, write a report; with a sweep, run all
     combinations.
     """
+    return in_job(
+        device,
+        lambda group: _run(
+            scenario,
+            out,
+            given(set_, seed=seed, sampler__samples=samples, sampler__steps=steps),
+            progress=not (quiet or json),
+            json=json,
+            device=device,
+            threads=threads,
+            resume=resume,
+            with_report=not no_report,
+            strict=strict,
+            group=group,
+        ),
+    )
+
+
+def _run(
+    scenario: str,
+    out: Path | None,
+    replaced: "Overrides",
+    *,
+    progress: bool,
+    json: bool,
+    resume: bool,
+    **options: Any,
+) -> int:
+    """The command, by process 0 where there are several."""
     from lem_safe.registry import load
 
-    loaded = load(scenario, given(set_, seed=seed, sampler__samples=samples, sampler__steps=steps))
+    loaded = load(scenario, replaced)
     from lem_safe.run_directory import RESUME, must_be_fresh
     from lem_safe.runs import runner
     from lem_safe.runs import sweep as sweeping
@@ -64,17 +95,8 @@ def run(
     if out is not None and not resume:
         must_be_fresh(out, RESUME)
     begin = sweeping.sweep if loaded.sweep else runner.run
-    with open_progress(quiet or json) as progress:
-        done = begin(
-            loaded,
-            out=out,
-            device=device,
-            resume=resume,
-            threads=threads,
-            progress=progress,
-            strict=strict,
-            with_report=not no_report,
-        )
+    with open_progress(not progress) as shown:
+        done = begin(loaded, out=out, resume=resume, progress=shown, **options)
     say(done.to_json() if json else str(done))
     return done.exit_status
 

@@ -1,12 +1,16 @@
 """`lem-safe train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lem_safe.commands.many import in_job
 from lem_safe.commands.options import Quiet, ScenarioArgument, Set, given
 from lem_safe.commands.outcome import open_progress, say_line
+
+if TYPE_CHECKING:
+    from lem_safe.processes.group import Group
 
 
 def train(
@@ -19,8 +23,11 @@ def train(
     from lem_safe.registry import load
     from lem_safe.runs.learned_parts import train as trained
 
-    loaded = load(scenario, given(set_))
-    with open_progress(quiet) as progress:
-        path = trained(loaded, out, progress)
-    say_line(path)
-    return 0
+    def lead(group: "Group") -> int:
+        loaded = load(scenario, given(set_))
+        with open_progress(quiet) as progress:
+            path = trained(loaded, out, progress, group)
+        say_line(path)
+        return 0
+
+    return in_job("cpu", lead)

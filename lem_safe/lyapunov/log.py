@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from lem_safe.lyapunov.generator import GENERATOR
 
@@ -60,10 +59,10 @@ class Log:
     start: Float[np.ndarray, "s q"] | None = None
     marks: list[Float[np.ndarray, "s q"]] = field(default_factory=list)
 
-    def tally(self, accepted: Float[Tensor, "n"] | None) -> None:
-        """Adds one step's acceptance probabilities, where its sampler has them."""
+    def tally(self, accepted: float | None) -> None:
+        """Adds the mean acceptance probability of one step, where its sampler has one."""
         if accepted is not None:
-            self.accepted = (self.accepted[0] + float(accepted.double().mean()), self.accepted[1] + 1)
+            self.accepted = (self.accepted[0] + accepted, self.accepted[1] + 1)
 
     def mark(self, followed: Float[np.ndarray, "s q"]) -> None:
         """Keeps the quantities of the record that was just added, if its number is a power of two."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lem_safe.energies.base import Energy
@@ -199,4 +199,10 @@ def mixing(log: Log) -> tuple[float, float]:
 def some(x: Tensor, most: int) -> Tensor:
     """At most `most` evenly spaced rows; the same rows at every call."""
     n = x.shape[0]
-    return x if n <= most else x[torch.linspace(0, n - 1, most, device=x.device).long()]
+    return x if n <= most else x[spaced(n, most).to(x.device)]
+
+
+def spaced(n: int, most: int) -> Int64[Tensor, "k"]:
+    """`most` evenly spaced ones of n rows, n > most; float32 tells rows apart up to 2²⁴ of them."""
+    exact = torch.float32 if n <= 1 << 24 else torch.float64
+    return torch.linspace(0, n - 1, most, dtype=exact).long()

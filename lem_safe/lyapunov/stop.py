@@ -58,8 +58,8 @@ class StopEntry(Entry):
 
 
 class Stop(ABC):
-    """A stopping rule. every: steps between its evaluations, 0 for none. samplers: the kinds it applies to;
-    None: all.
+    """A stopping rule. every: steps between its evaluations, 0 for none. samples: the largest number of
+    particles that an evaluation uses, evenly spaced; 0: all. samplers: the kinds it applies to; None: all.
 
     cannot_see: one sentence on its limitations, reported together with its reason.
     """
@@ -69,6 +69,7 @@ class Stop(ABC):
     samplers: ClassVar[tuple[str, ...] | None] = None
     example: ClassVar[dict[str, object]]
     every: int = 0
+    samples: int = 0
 
     @classmethod
     def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:

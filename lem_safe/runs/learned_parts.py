@@ -9,6 +9,7 @@ energies differently, or with other weights, trains nothing again. In a run dire
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from lem_safe.data.concerns import concerns
 from lem_safe.data.sources import FileTable
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
+from lem_safe.processes.group import ALONE, Group
 from lem_safe.progress import Progress
 from lem_safe.registry import make
 from lem_safe.scenario import Scenario, must_run
@@ -43,8 +45,8 @@ class Part(NamedTuple):
 class Learner:
     """Builds energies, training or loading their learned parts; `parts` are these, in file order."""
 
-    def __init__(self, seed: int, progress: Progress, cache: Path | None = None):
-        self.seed, self.progress, self.cache = seed, progress, cache
+    def __init__(self, seed: int, progress: Progress, cache: Path | None = None, group: Group = ALONE):
+        self.seed, self.progress, self.cache, self.group = seed, progress, cache, group
         self.parts: list[Part] = []
         self.loaded: list[str] = []
 
@@ -78,10 +80,26 @@ class Learner:
         self.progress.start(
             "training the energy" if key == "energy" else f"training {key}", made.training.steps
         )
-        energy, origin = made.load_or_train(self.seed, self.cache, self._report, self.progress.say)
+        energy, origin = self._trained(made)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")
         self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
         return energy
+
+    def _trained(self, made: Trained) -> tuple[Energy, str]:
+        """The energy, from the cache or trained; of several processes, the one of process 0."""
+        if not self.group.leads:
+            made.train_along(self.seed, self.group)
+            content, origin = self.group.hear()
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "energy.safetensors"
+                file.write_bytes(content)
+                return load_energy(file).energy, origin
+        energy, origin = made.load_or_train(
+            self.seed, self.cache, self._report, self.progress.say, self.group
+        )
+        if self.group.size > 1:
+            self.group.tell((made.path(self.seed, self.cache).read_bytes(), origin))
+        return energy, origin
 
     def _report(self, step: int, total: int, loss: float, held_out: float | None) -> None:
         """The callback of training, shown as a task."""
@@ -98,9 +116,9 @@ def save_parts(parts: list[Part] | tuple[Part, ...], directory: Path, scenario: 
         _copy(part.file, directory / part.name, scenario)
 
 
-def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
+def train(scenario: Scenario, out: Path | None, progress: Progress, group: Group = ALONE) -> Path:
     """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns its
-    path.
+    path. group: the processes of which this one leads.
 
     `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing
     is learned.
@@ -108,10 +126,8 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     if out is not None and os.path.lexists(out):
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
     must_run(scenario)
-    learner = Learner(scenario.seed, progress)
-    learner.make(scenario.energy, "energy")
-    for i, penalty in enumerate(scenario.penalties):
-        learner.make(penalty.energy, "penalties", i, "energy")
+    group.tell(("train", scenario))
+    learner = learned(scenario, progress, group)
     if not learner.parts:
         kind = scenario.energy["kind"]
         raise BadInput(
@@ -129,6 +145,15 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
         out.mkdir(parents=True)
         save_parts(learner.parts, out, scenario)
     return out
+
+
+def learned(scenario: Scenario, progress: Progress, group: Group) -> Learner:
+    """The learner of a scenario after it has made its energies; in a job all processes ask for it."""
+    learner = Learner(scenario.seed, progress, group=group)
+    learner.make(scenario.energy, "energy")
+    for i, penalty in enumerate(scenario.penalties):
+        learner.make(penalty.energy, "penalties", i, "energy")
+    return learner
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

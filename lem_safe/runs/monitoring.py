@@ -12,7 +12,7 @@ from torch import Tensor
 from barriers.subspace import Subspace
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault
-from lem_safe.keys import Key
+from lem_safe.keys import BLOCK, Key
 from lem_safe.lyapunov import Beginning, Look, Monitor, Normal, Stop, Stopped, outcome
 from lem_safe.lyapunov.work import CALL, work
 from lem_safe.registry import make
@@ -25,10 +25,10 @@ BOOKKEEPING = 20
 def monitor(problem: Problem) -> Monitor:
     """The monitor of the scenario's `monitors`, with its cost counted relative to a step."""
     sampler, chosen, d = problem.scenario.sampler, problem.scenario.monitors, problem.coordinates.dimension
-    x = Key(0).normal(torch.empty(sampler.samples, d, dtype=problem.dtype, device=problem.device))
-    return Monitor.paced(
-        problem.potential, x, step_work(problem, x), sampler.steps, chosen.every, chosen.samples
-    )
+    n = min(sampler.samples, max(BLOCK, chosen.samples))  # more particles cost in proportion
+    x = Key(0).normal(torch.empty(n, d, dtype=problem.dtype, device=problem.device))
+    step = step_work(problem, x) * sampler.samples / n
+    return Monitor.paced(problem.potential, x, step, sampler.steps, chosen.every, chosen.samples)
 
 
 def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:

@@ -19,7 +19,7 @@ from lem_safe.cloud_keys import CloudKey
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.inputs import read_arrays
-from lem_safe.keys import Key
+from lem_safe.keys import BLOCK, Key
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load, make
 from lem_safe.run_directory import BEGUN, RunDirectory
@@ -31,6 +31,7 @@ from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.replicas import batch, followed, size_of
 from lem_safe.runs.sample_files import Draws, must_be_writable, write
 from lem_safe.runs.starting import start
+from lem_safe.runs.streamed_draw import ROWS, in_data_units, independent, slice_size, streamed
 from lem_safe.runs.unfinished_draw import Keeper, must_match, part_of
 from lem_safe.scenario import Scenario
 from lem_safe.training.checkpoint import load_energy, save_energy
@@ -113,6 +114,7 @@ def draw_into(
 
 def _forget(place: RunDirectory) -> None:
     place.drop_checkpoint()
+    (place / ROWS).unlink(missing_ok=True)
     place.forget_beginning()
 
 
@@ -135,14 +137,14 @@ def _drawn(
     saved: Arrays | None = None,
 ) -> Draws:
     _restore_energy(asked.scenario, directory)
-    sized = load(directory / "scenario.yaml", {"sampler.samples": asked.particles})
-    problem = build(sized, device=device, progress=progress)
-    problem, _ = piloted(problem, progress, known_pilot(directory))
+    problem = _problem(asked, directory, device, progress)
+    if keeper is not None and keeper.place is not None and _in_slices(asked, problem):
+        return _streamed(asked, problem, progress, keeper.place, keeper.every)
     clouds = _clouds(problem, asked, progress, keeper, saved)
     n, replicas = asked.particles, asked.scenario.audit.replicas
     whose = np.arange(n * replicas).reshape(replicas, 1, n)
     return Draws(
-        x=np.concatenate([_in_data_units(problem, x) for x in clouds]),
+        x=np.concatenate([in_data_units(problem, torch.from_numpy(x).to(problem.device)) for x in clouds]),
         columns=problem.columns,
         replica=np.repeat(np.arange(replicas), n * asked.pool),
         chain=np.broadcast_to(whose, (replicas, asked.pool, n)).flatten(),
@@ -157,6 +159,59 @@ def _drawn(
         moved=_moved(problem, asked, clouds),
         table=problem.coordinates if isinstance(problem.coordinates, RowCoordinates) else None,
     )
+
+
+def _problem(asked: Request, directory: Path, device: str, progress: Progress) -> Problem:
+    """What is sampled. Where it may be sampled slice by slice, as many particles need not fit in memory."""
+    n = asked.particles
+    may = n > BLOCK and asked.pool == 1 and asked.scenario.audit.replicas == 1
+    if may and asked.scenario.filter["kind"] in ("none", "tilt", "reject"):
+        problem = _built(directory, BLOCK, device, progress)
+        if _in_slices(asked, problem):
+            return problem
+    return _built(directory, n, device, progress)
+
+
+def _built(directory: Path, particles: int, device: str, progress: Progress) -> Problem:
+    sized = load(directory / "scenario.yaml", {"sampler.samples": particles})
+    problem = build(sized, device=device, progress=progress)
+    return piloted(problem, progress, known_pilot(directory))[0]
+
+
+def _in_slices(asked: Request, problem: Problem) -> bool:
+    """Whether the particles are sampled slice by slice."""
+    once = asked.pool == 1 and asked.scenario.audit.replicas == 1
+    return once and independent(problem) and asked.particles > slice_size(problem.coordinates.dimension)
+
+
+def _streamed(
+    asked: Request, problem: Problem, progress: Progress, place: RunDirectory, every: float
+) -> Draws:
+    course = problem.course(_title(problem), asked.burn_in, filtered=True)
+    found = streamed(
+        problem, course, _key(asked, 0), asked.particles, place=place, every=every, progress=progress
+    )
+    one = np.zeros((), dtype=np.int64)  # shown as a column without being one
+    return Draws(
+        x=found.x,
+        columns=problem.columns,
+        replica=np.broadcast_to(one, len(found.x)),
+        chain=np.broadcast_to(one, len(found.x)),
+        step=np.broadcast_to(one + asked.burn_in, len(found.x)),
+        coupled=False,
+        seed=asked.seed,
+        burn_in=asked.burn_in,
+        thin=asked.thin,
+        pool=1,
+        replicas=1,
+        fingerprint=asked.scenario.fingerprint(),
+        moved=found.moved,
+        table=problem.coordinates if isinstance(problem.coordinates, RowCoordinates) else None,
+    )
+
+
+def _title(problem: Problem) -> str:
+    return "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
 
 
 def _moved(problem: Problem, asked: Request, taken: list[np.ndarray]) -> float:
@@ -176,7 +231,7 @@ def _clouds(
     """Every record of every cloud, in sampler coordinates, cloud by cloud."""
     replicas, looks = asked.scenario.audit.replicas, asked.looks
     kept = Keeper(None) if keeper is None else keeper
-    title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
+    title = _title(problem)
     course, first = problem.course(title, looks[-1], filtered=True), _key(asked, 0).fold("chain")
     while (r := len(kept.taken) // asked.pool) < replicas:
         x = start(problem, _key(asked, r))
@@ -208,10 +263,6 @@ def _clouds(
         kept.finish()
         saved = None
     return kept.taken
-
-
-def _in_data_units(problem: Problem, x: np.ndarray) -> np.ndarray:
-    return problem.coordinates.saved(torch.from_numpy(x).to(problem.device)).numpy(force=True)
 
 
 def _restore_energy(scenario: Scenario, directory: Path) -> None:

@@ -6,13 +6,12 @@ stopping rule is evaluated on the first; the other takes the same number of step
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import torch
 
 from lem_safe.auditor import replica_arrays
 from lem_safe.files import read_npz, write_npz, write_text
-from lem_safe.keys import Key
 from lem_safe.lyapunov import Stop, Stopped
 from lem_safe.progress import Progress
 from lem_safe.run_directory import RunDirectory
@@ -22,8 +21,9 @@ from lem_safe.runs.learned_parts import save_parts
 from lem_safe.runs.metadata import together
 from lem_safe.runs.monitoring import ended, monitor, stop_rule
 from lem_safe.runs.problem import Problem
-from lem_safe.runs.replicas import follow_clouds
-from lem_safe.runs.starting import start
+from lem_safe.runs.spreading import followed_together
+from lem_safe.runs.spreading_clouds import clouds_together
+from lem_safe.runs.starting import beginning, cloud_key
 from lem_safe.runs.table_files import write_table
 from lem_safe.runs.warnings import warn_of_start
 
@@ -40,8 +40,8 @@ def sample(
     scenario, saved = problem.scenario, directory.checkpoint()
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     save_parts(problem.parts, directory.path, scenario)
-    x = _begin(problem, 0)[1]
-    warn_of_start(problem, (_begin(problem, r)[1] for r in range(scenario.audit.replicas)), progress)
+    x = beginning(problem, 0)[1]
+    warn_of_start(problem, (beginning(problem, r)[1] for r in range(scenario.audit.replicas)), progress)
     if (apart := together(problem)) is not None:
         progress.say(f"the constraints: {apart}")
     rule, watched = stop_rule(problem, x), monitor(problem)
@@ -75,13 +75,6 @@ def clouds(directory: RunDirectory) -> dict[str, np.ndarray]:
     return {name: read_npz(path)["x"] for name, path in found.items() if path.exists()}
 
 
-def _begin(problem: Problem, r: int) -> tuple[Key, torch.Tensor]:
-    """The key of cloud r, and the start of its particles."""
-    seed = problem.scenario.seed
-    key = Key(seed) if r == 0 else Key(seed).fold("replica", r)
-    return key.fold("chain"), start(problem, key)
-
-
 def _course(problem: Problem, phase: str, steps: int) -> Course:
     unfiltered = phase == "reference" or problem.filter is None
     title = "unfiltered" if unfiltered else f"filter: {problem.scenario.filter['kind']}"
@@ -102,15 +95,12 @@ def _followed(
     def save(state: dict[str, np.ndarray]) -> None:
         directory.save_checkpoint(phase=np.array(phase), **state)
 
-    finished = follow_clouds(
-        course,
-        lambda r: _begin(problem, r),
-        problem.scenario.audit.replicas,
-        progress=progress,
-        save=save,
-        saved=saved,
-        every=every,
-    )
+    options: dict[str, Any] = {"progress": progress, "save": save, "saved": saved, "every": every}
+    options["filtered"] = phase == "filtered"
+    if problem.scenario.audit.replicas > 1:
+        finished = clouds_together(problem, course, **options)
+    else:
+        finished = followed_together(problem, cloud_key(problem, 0), course, **options)
     _keep(directory, problem, phase, finished)
     return finished
 

@@ -9,22 +9,21 @@ counted or saved with the samples, which are therefore independent of it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from barriers.filters import learned, needs_pilot
+from barriers.filters import needs_pilot
 from barriers.filters.base import insides
 from barriers.patterns import Cloud, Masses, multipliers, unfiltered_masses
 from lem_safe.bounds.power import pilot_particles
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
-from lem_safe.runs.chain import follow
 from lem_safe.runs.problem import Problem
-from lem_safe.runs.starting import start
+from lem_safe.runs.spreading import followed_together
 
 PILOT = "pilot.json"
 """The file of a run directory that keeps the pilot."""
@@ -80,13 +79,13 @@ def piloted(
     if problem.filter is None or not needs_pilot(problem.filter):
         return problem, None
     pilot = _pilot(problem, progress, particles) if known is None else known
-    return replace(problem, filter=learned(problem.filter, pilot.multipliers)), pilot
+    return problem.piloted_by(pilot.multipliers), pilot
 
 
 def _pilot(problem: Problem, progress: Progress, particles: int | None) -> Pilot:
     key, aims, clouds = Key(problem.scenario.seed).fold("pilot"), problem.scenario.aimed(), list[Cloud]()
     size = particles or pilot_particles(problem.scenario.sampler.samples, problem.betas)
-    problem = replace(problem, scenario=problem.scenario.overridden(samples=size))
+    problem = problem.piloted_by(None, size)
     μ = torch.zeros(len(aims), dtype=torch.float64)
     for r in range(ROUNDS):
         clouds.append(_round(problem, key.fold(r), μ, f"pilot, round {r + 1}", progress))
@@ -122,9 +121,9 @@ def _pilot(problem: Problem, progress: Progress, particles: int | None) -> Pilot
 
 def _round(problem: Problem, key: Key, μ: torch.Tensor, title: str, progress: Progress) -> Cloud:
     """The final cloud of one run of the scenario's length under these multipliers."""
-    now = replace(problem, filter=learned(problem.filter, μ.tolist()))
+    now = problem.piloted_by(μ.tolist())
     course = now.course(title, problem.scenario.sampler.steps, filtered=True)
-    ended = follow(course, key.fold("chain"), start(problem, key), progress=progress)
+    ended = followed_together(now, key, course, filtered=True, progress=progress)
     return Cloud(insides(problem.sets, ended.x).cpu(), μ)
 
 

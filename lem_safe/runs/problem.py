@@ -5,8 +5,8 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 (units: architecture).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
-from barriers.filters import AnyFilter, over_clouds
+from barriers.filters import HERE, AnyFilter, Whole, learned, over_clouds, spread
 from barriers.sets import UnsafeSet
 from barriers.sets.base import NotSmooth
 from lem_safe.data import Dataset
@@ -27,6 +27,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.normalization.log_z import align
 from lem_safe.normalization.tails import check_tails, leaving
+from lem_safe.processes.group import ALONE, Group
 from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, own_regions
@@ -53,7 +54,8 @@ class Problem:
     of the energy.
     parts: its learned parts. warnings: what a user should know before trusting the composition. rows: the
     start of the particles, in data units, or None where they are drawn from a normal distribution. in_order:
-    whether particle i starts at row i, which else are drawn.
+    whether particle i starts at row i, which else are drawn. group: the processes that sample it together.
+    multipliers: what a pilot has learned.
     """
 
     scenario: Scenario
@@ -71,6 +73,8 @@ class Problem:
     warnings: tuple[str, ...] = ()
     rows: Tensor | None = None
     in_order: bool = False
+    group: Group = ALONE
+    multipliers: tuple[float, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,26 +119,36 @@ class Problem:
         settings = self.scenario.audit
         return shortfalls(self.names, self.betas, self.scenario.sampler.samples, trace, settings.after_step)
 
-    def sampler(self, *, filtered: bool, clouds: int | None = None) -> Sampler:
+    def piloted_by(self, multipliers: Sequence[float] | None, samples: int | None = None) -> "Problem":
+        """The problem with the multipliers of a pilot, and with as many particles as it had."""
+        one = self if samples is None else replace(self, scenario=self.scenario.overridden(samples=samples))
+        if multipliers is None:
+            return one
+        return replace(one, filter=learned(self.filter, multipliers), multipliers=tuple(multipliers))
+
+    def sampler(self, *, filtered: bool, clouds: int | None = None, whole: Whole = HERE) -> Sampler:
         """The scenario's sampler with its filter, or without: the unfiltered energy for comparison. clouds:
-        for so many side by side, which it must be able to run (`particlewise`).
+        for so many side by side, which it must be able to run (`particlewise`). whole: for a part of a cloud.
         """
         spec = self.scenario.sampler
         chosen = self.filter if clouds is None else over_clouds(self.filter, clouds)
+        chosen = spread(chosen, whole) if whole.spread else chosen
         hooks = hook(chosen) if filtered else Hooks()
         context = {
             "energy": self.potential,
             "drift_filter": hooks.drift_filter,
             "step_filter": hooks.step_filter,
             "steps": spec.steps,
+            "whole": whole,
         }
         fields = {"kind": spec.kind, "step_size": spec.step_size, **spec.own}
         sampler: Sampler = make("samplers", fields, context=context)
         return sampler
 
-    def course(self, title: str, steps: int, *, filtered: bool) -> Course:
+    def course(self, title: str, steps: int, *, filtered: bool, whole: Whole = HERE) -> Course:
         """`steps` steps of that sampler, without a monitor; the filter's promise about them is checked."""
-        sampler, over = self.sampler(filtered=filtered), partial(self.sampler, filtered=filtered)
+        sampler = self.sampler(filtered=filtered, whole=whole)
+        over = partial(self.sampler, filtered=filtered)
         return Course(
             title=title,
             sampler=sampler,
@@ -155,21 +169,21 @@ def build(
     progress: Progress,
     cache: Path | None = None,
     given: Given | None = None,
+    group: Group = ALONE,
 ) -> Problem:
-    """Builds a scenario, training its energy unless it is cached; `given` parts in place of its own. Raises
-    BadInput for what cannot be built and NumericalFailure where training diverges.
+    """Builds a scenario, training its energy unless it is cached; `given` parts in place of its own. group:
+    the processes that all build it. Raises BadInput for what cannot be built and NumericalFailure where
+    training diverges.
     """
-    where = device_of(device)
+    where, dtype = device_of(device), getattr(torch, scenario.dtype)
     check_precision(scenario, progress, given)
-    dtype = getattr(torch, scenario.dtype)
-    learner = Learner(scenario.seed, progress, cache)
+    learner = Learner(scenario.seed, progress, cache, group)
     energy, origin, data = energy_of(scenario, learner, given)
     coordinates, safe = sampler_coordinates(energy, dtype), compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
     coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
-    named = own_regions(scenario, columns)
-    rows = _rows(scenario, columns, data, given)
+    named, rows = own_regions(scenario, columns), _rows(scenario, columns, data, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     potential, coordinates, rows = conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows := _sound(rows, scenario, named), scenario, dtype)
@@ -190,6 +204,7 @@ def build(
         warnings=warnings,
         rows=rows,
         in_order=given is not None and given.rows is not None,
+        group=group,
     )
 
 

@@ -18,10 +18,10 @@ from torch import Tensor
 from barriers.qp import Infeasible
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.lyapunov import Log
+from lem_safe.lyapunov import Log, Monitor
 from lem_safe.runs.checkpoint import Arrays, leaves, restored, snapshot
 from lem_safe.runs.course import Course, Finished
-from lem_safe.samplers import Info, Sampler, State
+from lem_safe.samplers import Info, Sampler, State, mean_chance
 
 COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
 MOVES = "moves"
@@ -69,12 +69,7 @@ class RecordedChain:
 
     def is_over(self) -> bool:
         """Whether the last step is taken, or the stopping rule has ended the chain."""
-        course = self.course
-        if self.step >= course.steps:
-            return True
-        return course.stop is not None and (
-            course.stop.verdict(self.log.rule, self.step, course.not_before) is not None
-        )
+        return over(self.course, self.log, self.step)
 
     def advance(self) -> None:
         """One step of the sampler, recorded; a warm-up leaves the cloud where it is, and has no row.
@@ -91,14 +86,8 @@ class RecordedChain:
 
     def look(self) -> None:
         """Lets the monitor look at the cloud as it is, and the stopping rule at what it recorded."""
-        course, log = self.course, self.log
-        if course.monitor is None:
-            return
-        course.monitor.look(log, self.step, self._watched(self.state.x))
-        new = log.step and log.step[-1] == self.step and not (log.rule and log.rule[-1].step == self.step)
-        seen = course.stop.of_record(self.step, log.last()) if new and course.stop is not None else None
-        if seen is not None:
-            log.rule.append(seen)
+        if self.course.monitor is not None:
+            looked(self.course, self.course.monitor, self.log, self.step, self._watched(self.state.x))
 
     def checkpoint(self) -> Arrays:
         """The end of the last whole step, wherever in the next one an interruption falls."""
@@ -145,10 +134,13 @@ class RecordedChain:
             self._fraction = trace["fraction"][k]
         trace[MOVES][k] = self._moved(self.state.x, after.x)
         self.state, self.step, self.step_size = after, k + 1, info.step_size
-        self.log.tally(None if info.accepted is None else self._watched(info.accepted))
+        self._tally(info)
         _judge(course, self.log, self.step, self._watched(self.state.x))
         if course.monitor is not None and course.monitor.due(self.step):
             self.look()
+
+    def _tally(self, info: Info) -> None:
+        self.log.tally(None if info.accepted is None else mean_chance(self._watched(info.accepted)))
 
     def _standing(self) -> _Standing:
         return _Standing(self.state, self.step, self.step_size, _seen(self.log))
@@ -187,6 +179,13 @@ class RecordedChain:
         self.course.promised.check(place, n, self._fraction, fraction, seen)
 
 
+def over(course: Course, log: Log, k: int) -> bool:
+    """Whether a course ends after k steps: the last is taken, or the stopping rule says so."""
+    if k >= course.steps:
+        return True
+    return course.stop is not None and course.stop.verdict(log.rule, k, course.not_before) is not None
+
+
 def _beginning(
     sampler: Sampler, x: Tensor, trace: Arrays, saved: Arrays | None
 ) -> tuple[State, int, float | None, Log]:
@@ -221,6 +220,15 @@ def _forget(log: Log, seen: _LogLengths) -> None:
     del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
     del log.marks[seen.marks :]
     log.accepted = seen.accepted
+
+
+def looked(course: Course, monitor: Monitor, log: Log, k: int, x: Tensor) -> None:
+    """Lets the monitor look at the cloud after k steps, and the stopping rule at what it recorded."""
+    monitor.look(log, k, x)
+    new = log.step and log.step[-1] == k and not (log.rule and log.rule[-1].step == k)
+    seen = course.stop.of_record(k, log.last()) if new and course.stop is not None else None
+    if seen is not None:
+        log.rule.append(seen)
 
 
 def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:

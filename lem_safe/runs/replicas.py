@@ -27,6 +27,9 @@ from lem_safe.runs.recorded_clouds import RecordedClouds
 Begin = Callable[[int], tuple[Key, Tensor]]
 """begin(r): the key of cloud r, and the start of its particles."""
 
+Run = Callable[..., list[Finished]]
+"""run(course, begun, *, progress, save, saved, every, written): what `followed` does."""
+
 PARTICLES, NUMBERS, ROWS = 1 << 14, 1 << 21, 1 << 24
 """The largest batch of clouds: particles, their coordinates, numbers of a column of the trace."""
 
@@ -40,19 +43,19 @@ def follow_clouds(
     save: Save | None = None,
     saved: Arrays | None = None,
     every: float = CHECKPOINT_SECONDS,
+    by: Run | None = None,
 ) -> Finished:
     """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the finished clouds
-    and the current ones.
+    and the current ones. by: what runs some clouds, in the place of `followed`.
 
     The cloud returned is the concatenation; `resumed_from_step` counts the steps of all clouds. Raises what
     `follow` raises.
     """
     if clouds == 1:
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
-    pooled = Pooled() if saved is None else Pooled.restored(saved)
-    rest = saved if saved is not None and "step" in saved else None
-    written, resumed = time.monotonic(), 0 if saved is None else pooled.steps
-    first, x = begin(0)
+    pooled = Pooled.restored(saved or {})
+    written, resumed = time.monotonic(), pooled.steps
+    run, (first, x) = by or followed, begin(0)
     progress.start(f"{course.title}, {clouds} clouds", clouds * course.steps)
 
     def keep(state: Arrays) -> None:
@@ -62,18 +65,18 @@ def follow_clouds(
             written = time.monotonic()
 
     while (r := len(pooled.x)) < clouds:
-        size = min(batch(course, x) if rest is None else size_of(rest, x), clouds - r)
+        rest, most = pooled.running.pop(r, None), pooled.next_known(r, clouds) - r
+        size = min(batch(course, x) if rest is None else size_of(rest, x), most)
         part, mine = _Part(progress, pooled.steps, r, size), None if save is None else keep
         own = _course_of(course, r, size, clouds, pooled)
         begun = [(CloudKey.of(key, first, i), at) for i in range(r, r + size) for key, at in [begin(i)]]
-        for done in followed(own, begun, progress=part, save=mine, saved=rest, every=every, written=written):
+        for done in run(own, begun, progress=part, save=mine, saved=rest, every=every, written=written):
             resumed += done.resumed_from_step
             pooled.add(done)
-        rest = None
         if time.monotonic() - written >= every:
             keep({})
     found = pooled.finished(x.device, resumed)
-    progress.finish(_summary(course, found))
+    progress.finish(summary(course, found))
     return found
 
 
@@ -122,7 +125,7 @@ def _course_of(course: Course, r: int, size: int, clouds: int, pooled: Pooled) -
     return replace(watched, title=f"{course.title}, {which} of {clouds}")
 
 
-def _summary(course: Course, found: Finished) -> str:
+def summary(course: Course, found: Finished) -> str:
     """How many clouds were ever over a tolerance, and the largest fractions."""
     each = found.trace["cloud_fraction"].max(1)
     over = int((each > np.asarray(course.betas)).any(1).sum())

@@ -17,6 +17,7 @@ from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, read_text, write_json, write_text
 from lem_safe.lyapunov import Stopped
+from lem_safe.processes.group import ALONE, Group
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load, loads, own_regions
 from lem_safe.report import render
@@ -29,6 +30,7 @@ from lem_safe.runs.pilot import PILOT, known_pilot, piloted
 from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
+from lem_safe.runs.spreading import must_spread
 from lem_safe.runs.table_files import open_table
 from lem_safe.runs.warnings import tell_of_rows, warn_of_certificate, warn_of_given
 from lem_safe.scenario import Scenario, must_run
@@ -48,11 +50,13 @@ def run(
     strict: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     with_report: bool = True,
+    group: Group = ALONE,
 ) -> Run:
     """Runs a scenario (a file, the name of a bundled scenario, or a loaded one) and writes the run directory
     `out`, by default a new one under runs/.
 
-    with_report: write report.html too; `lem-safe report` writes it later.
+    with_report: write report.html too; `lem-safe report` writes it later. group: the processes that sample
+    together, of which this one leads (docs/many-processes.md).
 
     Raises BadInput (exit 2) before anything is written, and NumericalFailure (exit 3), which leaves what was
     written intact. On KeyboardInterrupt it saves a checkpoint; `resume` continues from it with bitwise
@@ -69,7 +73,7 @@ def run(
     with RunDirectory(path) as directory:
         if resume and directory.finished:
             return _again(directory, chosen, strict, with_report)
-        problem = _problem_begun(directory, chosen, device, resume, progress)
+        problem = _problem_begun(directory, chosen, device, resume, progress, threads, group)
         tell_of_rows(problem, progress)
         warn_of_given(problem, progress)
         warn_of_certificate(problem, strict, progress)
@@ -137,7 +141,13 @@ def _single(scenario: Scenario | str | Path, replaced: Mapping[str, int | None])
 
 
 def _problem_begun(
-    directory: RunDirectory, scenario: Scenario, device: str, resume: bool, progress: Progress
+    directory: RunDirectory,
+    scenario: Scenario,
+    device: str,
+    resume: bool,
+    progress: Progress,
+    threads: int | None,
+    group: Group,
 ) -> Problem:
     """What is to be sampled, with the directory marked as begun with it; BadInput where the directory was
     begun with something else.
@@ -147,9 +157,11 @@ def _problem_begun(
     begun = directory.begun_with()
     if begun is not None:
         must_match(scenario, device, begun, directory.path)
-    problem, pilot = piloted(
-        build(scenario, device=device, progress=progress), progress, known_pilot(directory.path)
-    )
+    if group.size > 1:
+        group.tell(("build", scenario, device, threads))
+    problem = build(scenario, device=group.device(device), progress=progress, group=group)
+    must_spread(problem)
+    problem, pilot = piloted(problem, progress, known_pilot(directory.path))
     directory.begin_with(identity(scenario, device))
     if pilot is not None:
         write_json(directory / PILOT, pilot.to_dict())

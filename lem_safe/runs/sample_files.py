@@ -9,24 +9,19 @@ most particles never left their start; an .npz has their share, `moved`.
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from lem_safe.auditor.movement import FROZEN
-from lem_safe.data.typed import Codec, Field, RowCoordinates
+from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import sha256_of, void, write_atomically, write_json, write_npz
-
-EPOCH = datetime(1970, 1, 1)
-BLOCK = 65536
-"""Rows of a table that are written at once."""
+from lem_safe.runs.arrow_files import blocks, marked, write_groups, write_parts
 
 
 @dataclass(frozen=True)
@@ -162,9 +157,11 @@ def _write_csv(draws: Draws, path: Path) -> None:
     heads = [*draws.columns, *([unit[0]] if unit else [])]
     lines: Iterable[str] = _lines(draws)
     if unit:
-        lines = (f"{line},{number}" for line, number in zip(lines, unit[1].tolist(), strict=True))
+        numbers = (number for part in blocks(unit[1]) for number in part.tolist())
+        lines = (f"{line},{number}" for line, number in zip(lines, numbers, strict=True))
     write_atomically(
-        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (quoted(heads), *lines)))
+        path,
+        lambda file: void(file.writelines(f"{line}\n".encode() for line in chain([quoted(heads)], lines))),
     )
 
 
@@ -172,23 +169,18 @@ def _lines(draws: Draws) -> Iterable[str]:
     """The rows as text: a table's cells as its data write them, else the shortest text that is the same
     number again.
     """
-    if draws.table is None:
-        return (",".join(map(repr, row)) for row in draws.x.astype(np.float64).tolist())
-    return csv_lines(draws.table.codec, draws.table.written(draws.x))
+    if (table := draws.table) is None:
+        parts = (part.astype(np.float64).tolist() for part in blocks(draws.x))
+        return (",".join(map(repr, row)) for part in parts for row in part)
+    return chain.from_iterable(csv_lines(table.codec, table.written(part)) for part in blocks(draws.x))
 
 
 def csv_lines(codec: Codec, rows: Float[np.ndarray, "n d"]) -> Iterator[str]:
     """Rows of a table, categories by place, as lines of text; cells in quotes where they need them."""
     several = len(codec.fields) > 1
-    for part in _blocks(rows):
+    for part in blocks(rows):
         cells = [_all_quoted(texts, several) for texts in codec.cells(part)]
         yield from (",".join(row) for row in zip(*cells, strict=True))
-
-
-def _blocks(rows: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "b d"]]:
-    """Parts of rows whose cells fit in memory."""
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK]
 
 
 def _all_quoted(texts: Sequence[str], several: bool) -> list[str]:
@@ -212,7 +204,6 @@ def _cell_text(name: str) -> str:
 def _write_parquet(draws: Draws, path: Path) -> None:
     try:
         import pyarrow as pa
-        import pyarrow.parquet as pq
     except ImportError:
         raise BadInput(
             Fault("writing .parquet needs pyarrow: pip install 'lem-safe[data]'", file=str(path))
@@ -220,62 +211,15 @@ def _write_parquet(draws: Draws, path: Path) -> None:
     unit = _unit(draws, path)
     marks = {} if unit is None else {unit[0]: unit[1]}
     if (table := draws.table) is not None:
-        rows = table.written(draws.x)
-        write_atomically(path, lambda file: write_arrow(table.codec, draws.columns, rows, file, marks))
+        parts = (table.written(part) for part in blocks(draws.x))
+        write_atomically(path, lambda file: write_parts(table.codec, draws.columns, parts, file, marks))
         return
-    arrays = {name: draws.x[:, i] for i, name in enumerate(draws.columns)} | marks
-    write_atomically(path, lambda file: pq.write_table(pa.table(arrays), file))
-
-
-def write_arrow(
-    codec: Codec,
-    columns: Sequence[str],
-    rows: Float[np.ndarray, "n d"],
-    file: IO[bytes],
-    marks: Mapping[str, np.ndarray] | None = None,
-) -> None:
-    """Rows of a table, categories by place, and columns of marks beside them, as Parquet, group by group."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    own = marks or {}
+    names = list(enumerate(draws.columns))
     groups = (
-        pa.table(
-            dict(_arrow_columns(codec, columns, part)) | {k: v[i * BLOCK :][:BLOCK] for k, v in own.items()}
-        )
-        for i, part in enumerate(_blocks(rows))
+        pa.table({name: part[:, i] for i, name in names} | marked(marks, b))
+        for b, part in enumerate(blocks(draws.x))
     )
-    first = next(groups)
-    with pq.ParquetWriter(file, first.schema) as out:
-        for group in chain([first], groups):
-            out.write_table(group)
-
-
-def _arrow_columns(
-    codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"]
-) -> Iterator[tuple[str, Any]]:
-    """Rows of a table, categories by place, as Arrow arrays: whole numbers, numbers, dates and texts, null
-    where a cell is missing.
-    """
-    import pyarrow as pa
-
-    kinds = {"integer": pa.int64(), "number": pa.float64(), "category": pa.string()}
-    dates = {True: pa.date32(), False: pa.timestamp("us")}
-    for j, (name, field) in enumerate(zip(columns, codec.fields, strict=True)):
-        cells = [None if v != v else _cell(field, float(v)) for v in rows[:, j]]
-        yield name, pa.array(cells, kinds.get(field.kind) or dates[field.style == "date"])
-
-
-def _cell(field: Field, value: float) -> int | float | str | date | datetime:
-    match field.kind:
-        case "integer":
-            return int(value)
-        case "category":
-            return field.labels[int(value)]
-        case "date":
-            at = EPOCH + timedelta(microseconds=int(value))
-            return at.date() if field.style == "date" else at
-    return value
+    write_atomically(path, lambda file: write_groups(groups, file))
 
 
 _WRITERS: dict[str, Callable[[Draws, Path], None]] = {

@@ -18,6 +18,7 @@ from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import write_json, write_text
 from lem_safe.formatting import aligned
 from lem_safe.inputs import read_mapping
+from lem_safe.processes.group import ALONE, Group
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh, only_writer
@@ -83,13 +84,14 @@ def sweep(
     progress: Progress | None = None,
     strict: bool = False,
     with_report: bool = True,
+    group: Group = ALONE,
 ) -> Sweep:
     """Runs every combination of a scenario's sweep, each in its own run directory under `out`, and writes
     sweep.json and report.html.
 
     Raises BadInput before anything is written where a combination cannot be run. A run that fails numerically
-    is told in the table and the others go on. With `resume`, finished runs are kept and an interrupted one
-    continues, bit for bit.
+    is told in the table and the others go on; in a job of several processes it ends the sweep. With `resume`,
+    finished runs are kept and an interrupted one continues, bit for bit.
     """
     progress = progress or Silent()
     chosen = _several(scenario)
@@ -108,6 +110,7 @@ def sweep(
             threads=threads,
             strict=strict,
             with_report=with_report,
+            group=group,
         )
     return Sweep(path, chosen, tuple(entries))
 
@@ -119,7 +122,7 @@ def _entries(chosen: Scenario, path: Path, progress: Progress, **options: Any) -
     for i, ((settings, variant), folder) in enumerate(zip(chosen.variants, folders(chosen), strict=True)):
         progress.say(f"[{i + 1}/{len(chosen.variants)}] {named(settings)}")
         begin = partial(run, variant, out=path / folder, progress=progress, **options)
-        entries.append(_entry(settings, folder, begin, progress))
+        entries.append(_entry(settings, folder, begin, progress, options["group"]))
         write_json(path / TABLE, _content(chosen, entries, finished=i + 1 == len(chosen.variants)))
         write_text(path / "report.html", page(chosen, entries))
     return entries
@@ -139,11 +142,15 @@ def _several(scenario: Scenario | str | Path) -> Scenario:
     return chosen
 
 
-def _entry(settings: Mapping[str, Any], folder: str, begin: Callable[[], Run], progress: Progress) -> Entry:
+def _entry(
+    settings: Mapping[str, Any], folder: str, begin: Callable[[], Run], progress: Progress, group: Group
+) -> Entry:
     """The row of one combination, whether its run ends or fails numerically."""
     try:
         done = begin()
     except NumericalFailure as failure:
+        if group.size > 1:  # the other processes are in the middle of that run
+            raise
         progress.say(f"numerical failure: {failure}")
         return Entry(settings, folder, 3, str(failure), ())
     return Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))

@@ -19,8 +19,9 @@ from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import sha256_of, void, write_atomically, write_json
 from lem_safe.inputs import read_mapping
+from lem_safe.runs.arrow_files import write_arrow
 from lem_safe.runs.problem import Problem
-from lem_safe.runs.sample_files import csv_lines, facts_of, quoted, write_arrow
+from lem_safe.runs.sample_files import csv_lines, facts_of, quoted
 
 NAMES = ("samples.csv", "samples.parquet")
 

@@ -3,9 +3,9 @@
 from barriers.filters import FILTERS, Promise
 from barriers.kinds import Kinds
 from lem_safe.samplers import promises
-from lem_safe.samplers.adaptation import Adaptation
+from lem_safe.samplers.adaptation import UNIT, Adaptation, chances, mean_chance
 from lem_safe.samplers.annealed import Annealed
-from lem_safe.samplers.base import Info, Sampler, State, particlewise
+from lem_safe.samplers.base import Info, Sampler, State, particlewise, spreads
 from lem_safe.samplers.birth_death import FEWEST, BirthDeath
 from lem_safe.samplers.entry import SamplerEntry
 from lem_safe.samplers.flow import Flow
@@ -60,6 +60,7 @@ def promise_under(sampler: str, chosen: str) -> Promise:
 
 __all__ = [
     "SAMPLERS",
+    "UNIT",
     "Adaptation",
     "Annealed",
     "BirthDeath",
@@ -75,7 +76,10 @@ __all__ = [
     "SamplerEntry",
     "State",
     "Underdamped",
+    "chances",
     "contraction",
+    "mean_chance",
     "particlewise",
     "promise_under",
+    "spreads",
 ]

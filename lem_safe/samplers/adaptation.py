@@ -20,7 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import Doc
 
-from lem_safe.keys import Key
+from barriers.filters.whole import HERE, Whole
+from lem_safe.keys import BLOCK, Key
 from lem_safe.samplers.base import Info, State
 
 GAIN, DELAY, FORGETTING = 0.05, 10.0, 0.75
@@ -54,6 +55,11 @@ class Tuned(NamedTuple):
     inner: Any
 
 
+UNIT = 2.0**32
+"""The sum of the chances of a block of particles is rounded to a multiple of 1/UNIT, so that the order in
+which blocks are added makes no difference.
+"""
+
 Kernel = Callable[[Key, State, float], tuple[State, Info]]
 """A step at a given step size, whose info has the acceptance probabilities."""
 
@@ -65,10 +71,10 @@ def before_warm_up(state: State, step_size: float) -> State:
 
 
 def tuned_step(
-    kernel: Kernel, adapt: Adaptation, step_size: float, key: Key, state: State
+    kernel: Kernel, adapt: Adaptation, step_size: float, key: Key, state: State, whole: Whole = HERE
 ) -> tuple[State, Info]:
     """During the warm-up, a step of the pilot, which does not move the particles of the state; then a step at
-    h̄.
+    h̄. whole: the cloud that the state is a part of.
     """
     own: Tuned = state.own
     if int(own.taken) >= adapt.steps:
@@ -79,9 +85,26 @@ def tuned_step(
     assert own.pilot is not None, "the pilot is there until the warm-up ends"
     pilot, info = kernel(key.fold("warm-up", int(own.taken)), own.pilot, h)
     assert info.accepted is not None, "only a sampler with a Metropolis test is tuned"
-    averaged = average(own, float(info.accepted.double().mean()), adapt.target, step_size)
+    averaged = average(own, mean_chance(info.accepted, whole), adapt.target, step_size)
     averaged = averaged._replace(pilot=pilot if int(averaged.taken) < adapt.steps else None)
     return state._replace(own=averaged), info._replace(step_size=h, warming=True)
+
+
+def mean_chance(accepted: Float[Tensor, "n"], whole: Whole = HERE) -> float:
+    """The mean acceptance probability of a cloud, of which these are particles."""
+    n = whole.size(accepted[:, None])
+    if n <= BLOCK:
+        return float(accepted.double().mean())
+    (total,) = whole.total(chances(accepted))
+    return int(total) / UNIT / n
+
+
+def chances(accepted: Float[Tensor, "n"]) -> Int[Tensor, ""]:
+    """The sum of the acceptance probabilities of blocks of particles, in units of 1/UNIT: those of parts of a
+    cloud add up exactly.
+    """
+    blocks = torch.stack([block.double().sum() for block in accepted.split(BLOCK)])
+    return (blocks * UNIT).round().long().sum()
 
 
 def average(own: Tuned, accepted: float, target: float, step_size: float) -> Tuned:

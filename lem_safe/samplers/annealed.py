@@ -19,6 +19,7 @@ from barriers.specification import Context
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.blocks import value_and_gradient
 from lem_safe.samplers.heat import heated
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
@@ -81,7 +82,7 @@ class Annealed:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h, T = state.x, self.step_size, self.temperature(int(state.own.step))
         refuse_half_a_graph(self.energy, x)
-        U, gradient = self.energy.value_and_gradient(x)
+        U, gradient = value_and_gradient(self.energy, x)
         u, drift_memory, drift_info = filtered_drift(
             heated(self.drift_filter, T), x, -gradient, state.drift_memory
         )

@@ -68,6 +68,13 @@ class Sampler(Protocol):
         """One step; the same key and state give the same result."""
 
 
+def spreads(sampler: Sampler) -> bool:
+    """Whether a sampler also moves a part of a cloud, with a `PartKey`: each particle by itself, or with what
+    it asks of the whole cloud (`spreads = True`).
+    """
+    return declares(sampler, "spreads", "step") or particlewise(sampler)
+
+
 def particlewise(sampler: Sampler) -> bool:
     """Whether a sampler moves each particle by itself, except for what its filters do; see `declares`."""
     return declares(sampler, "particlewise", "step")

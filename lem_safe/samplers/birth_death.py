@@ -30,7 +30,7 @@ from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_step, observed
 from lem_safe.samplers.kernel_mixture import KernelMixture
 from lem_safe.samplers.mala import Mala
-from lem_safe.samplers.metropolis import UNKNOWN, Evaluated, Place, carried, evaluated, whole
+from lem_safe.samplers.metropolis import UNKNOWN, Evaluated, Place, as_a_whole, carried, evaluated
 from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 FEWEST = 4
@@ -84,7 +84,7 @@ class BirthDeath:
             energy,
             float(step_size),
             drift_filter,
-            whole(step_filter),
+            as_a_whole(step_filter),
         )
         self.every, self.centres, self.adapt = every, centres, adapt
 

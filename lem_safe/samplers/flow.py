@@ -12,6 +12,7 @@ from torch import Tensor
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.blocks import value_and_gradient
 from lem_safe.samplers.heat import heated
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
@@ -45,7 +46,7 @@ class Flow:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h = state.x, self.step_size
         refuse_half_a_graph(self.energy, x)
-        U, gradient = self.energy.value_and_gradient(x)
+        U, gradient = value_and_gradient(self.energy, x)
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
         after = State(y, drift_memory, step_memory)

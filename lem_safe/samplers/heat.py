@@ -151,7 +151,7 @@ def smooth_form(chosen: Any) -> Any:
     except NotSmooth:
         barrier = MassBarrier(chosen.sets, φ, chosen.betas)
     speed = φ[0].width / chosen.step_size if chosen.speed is None else chosen.speed
-    return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.mean, float(speed))
+    return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.whole, float(speed))
 
 
 @singledispatch
@@ -185,12 +185,12 @@ def _stretched_predictive_filter(chosen: PredictiveFilter, factor: Tensor) -> Pr
 
 @stretched.register
 def _stretched_penalty(chosen: Penalty, factor: Tensor) -> Penalty:
-    return Penalty(Stretched(chosen.barrier, factor), list(chosen.weights), chosen.mean)
+    return Penalty(Stretched(chosen.barrier, factor), list(chosen.weights), chosen.whole)
 
 
 @stretched.register
 def _stretched_primal_dual(chosen: PrimalDual, factor: Tensor) -> PrimalDual:
-    return PrimalDual(Stretched(chosen.barrier, factor), chosen.dual_rate, chosen.mean)
+    return PrimalDual(Stretched(chosen.barrier, factor), chosen.dual_rate, chosen.whole)
 
 
 @stretched.register
@@ -204,7 +204,7 @@ def _stretched_drift_over_clouds(chosen: DriftOverClouds, factor: Tensor) -> Dri
 
 
 def _like(chosen: EnsembleFilter, barrier: Barrier, speed: float | None) -> EnsembleFilter:
-    return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.mean, speed, chosen.backend)
+    return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.whole, speed, chosen.backend)
 
 
 class AtTheDrift:

@@ -17,18 +17,20 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.filters.whole import HERE
 from lem_safe.keys import Key
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_step, observed, root_mean_square
 from lem_safe.samplers.metric import MetricName, factor_at, given_factor
-from lem_safe.samplers.metropolis import UNKNOWN, Evaluated, carried, langevin_move, whole
-from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
+from lem_safe.samplers.metropolis import UNKNOWN, Evaluated, as_a_whole, carried, langevin_move
+from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook, WholeCloud
 
 
 class Mala:
     """Langevin with a Metropolis test: no bias from the step size, one gradient per step."""
 
+    spreads = True
     example: ClassVar[dict[str, object]] = {
         "kind": "mala",
         "samples": 5000,
@@ -55,6 +57,7 @@ class Mala:
                 "scale, about 0.5 whatever the units. None by default: the identity."
             ),
         ] = None,
+        whole: WholeCloud = HERE,
     ):
         if not step_size > 0:
             raise ValueError(f"Mala: step_size must be > 0; got {step_size:g}")
@@ -62,9 +65,9 @@ class Mala:
             energy,
             float(step_size),
             drift_filter,
-            whole(step_filter),
+            as_a_whole(step_filter),
         )
-        self.adapt, self.metric = adapt, metric
+        self.adapt, self.metric, self.whole = adapt, metric, whole
         self._given = None if metric is None else given_factor("Mala", metric, energy)
 
     @property
@@ -73,7 +76,9 @@ class Mala:
         return self.adapt is None and not isinstance(self.metric, str)
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
-        L = self._given if not isinstance(self.metric, str) else factor_at(self.energy, self.metric, x)
+        L = self._given
+        if isinstance(self.metric, str):
+            L = factor_at(self.energy, self.metric, self.whole.joined(x).rows[0])
         own = UNKNOWN if L is None else Evaluated(factor=L.to(x))
         state = begin(x, self.drift_filter, self.step_filter, own)
         return state if self.adapt is None else before_warm_up(state, self.step_size)
@@ -81,7 +86,7 @@ class Mala:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         if self.adapt is None:
             return self._step(key, state, self.step_size)
-        return tuned_step(self._step, self.adapt, self.step_size, key, state)
+        return tuned_step(self._step, self.adapt, self.step_size, key, state, self.whole)
 
     def _step(self, key: Key, state: State, h: float) -> tuple[State, Info]:
         x, noise = state.x, key.fold("noise").normal(state.x)

@@ -7,7 +7,7 @@ the reverse move, where its multiplier differs slightly: then the distribution i
 
 A filter after the noise may take an accepted move or refuse it, and the distribution is the gate's (G.3). The
 mirror image of a move is another move, which was not tested: so particles that a mirroring filter does not
-let in stay where they were (`whole`). U and ∇U are known at both of these places. A filter that puts a
+let in stay where they were (`as_a_whole`). U and ∇U are known at both of these places. A filter that puts a
 particle anywhere else makes the next step evaluate the cloud again.
 
 In a metric M, M⁻¹ = LLᵀ, all this happens in the coordinates z = L⁻¹(y − x) around each particle (E.25).
@@ -27,6 +27,7 @@ from lem_safe import metropolis
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.metropolis import Site, taken
+from lem_safe.samplers.blocks import times, value_and_gradient
 from lem_safe.samplers.heat import stretched
 
 
@@ -93,17 +94,17 @@ def langevin_move(
     chosen = drift_filter if L is None else stretched(drift_filter, L)
 
     def drift(at: Place) -> tuple[Tensor, Any, FilterInfo | None]:
-        v = -at.gradient if L is None else -at.gradient @ L
+        v = -at.gradient if L is None else times(-at.gradient, L)
         if chosen is None:
             return v, memory, None
         u, after, info = chosen.apply(at.x[:first], v[:first], memory)
         return torch.cat([u, v[first:]]), after, info
 
     def proposed(z: Tensor) -> tuple[Site, Place]:
-        place = evaluated(energy, z if L is None else x + z @ L.T)
+        place = evaluated(energy, z if L is None else x + times(z, L.T), cloud=first)
         return Site(z, place.energy, drift(place)[0]), place
 
-    here = evaluated(energy, x, known)
+    here = evaluated(energy, x, known, first)
     u, drift_memory, drift_info = drift(here)
     origin = x if L is None else torch.zeros_like(x)
     verdict, there = metropolis.langevin_move(
@@ -122,12 +123,16 @@ def _refuse_derivatives(x: Tensor) -> None:
         )
 
 
-def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOWN) -> Place:
-    """The particles x with U and ∇U, evaluated unless known."""
+def evaluated(
+    energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOWN, cloud: int | None = None
+) -> Place:
+    """The particles x with U and ∇U, evaluated unless known. cloud: how many of them are one cloud, by
+    default all.
+    """
     if known.energy is not None and known.gradient is not None:
         return Place(x, known.energy, known.gradient)
     must_have_values(energy, "a Metropolis test compares U before and after a move")
-    U, gradient = energy.value_and_gradient(x)
+    U, gradient = value_and_gradient(energy, x, cloud)
     return Place(x, U.detach(), gradient.detach())
 
 
@@ -155,21 +160,21 @@ def carried(before: Place, after: Place, z: Float[Tensor, "n d"]) -> Evaluated:
 
 
 @singledispatch
-def whole(step_filter: Any) -> Any:
+def as_a_whole(step_filter: Any) -> Any:
     """The step filter for moves that are taken completely or not at all: accepted ones, and swaps."""
     return step_filter
 
 
-@whole.register
+@as_a_whole.register
 def _whole_mirror_step(step_filter: MirrorStep) -> MirrorStep:
     return step_filter.returning()
 
 
-@whole.register
+@as_a_whole.register
 def _whole_step_over_clouds(step_filter: StepOverClouds) -> StepOverClouds:
-    return step_filter.of(whole(step_filter.inner))
+    return step_filter.of(as_a_whole(step_filter.inner))
 
 
-@whole.register
+@as_a_whole.register
 def _whole_step_chain(step_filter: StepChain) -> StepChain:
-    return StepChain([whole(f) for f in step_filter.filters])
+    return StepChain([as_a_whole(f) for f in step_filter.filters], step_filter.whole)

@@ -21,8 +21,9 @@ from lem_safe.energies.row_given import GivenRows
 from lem_safe.keys import Key
 from lem_safe.metropolis import log_ratio, taken, tested
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.blocks import by_block
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
-from lem_safe.samplers.metropolis import UNKNOWN, Place, carried, evaluated, whole
+from lem_safe.samplers.metropolis import UNKNOWN, Place, as_a_whole, carried, evaluated
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
@@ -49,7 +50,7 @@ class Mixed:
                 f"Mixed: step_size must be > 0 and fresh within [0, 1]; got {step_size:g} and {fresh:g}"
             )
         self.energy, self.step_size = energy, float(step_size)
-        self.drift_filter, self.step_filter = drift_filter, whole(step_filter)
+        self.drift_filter, self.step_filter = drift_filter, as_a_whole(step_filter)
         self.base = base_of(energy)
         self.fresh = fresh if self.base is not None else 0.0
 
@@ -93,7 +94,8 @@ class Mixed:
         d = self.base.numbers
         ξ = key.fold("fresh numbers").normal(x[:, :d])
         v = key.fold("fresh codes").uniform(x[:, d:])
-        return self.base.draws(key.fold("fresh component").uniform(x[:, 0]), ξ, v)
+        drawn: Tensor = by_block(self.base.draws, key.fold("fresh component").uniform(x[:, 0]), ξ, v)
+        return drawn
 
     def _moved(self, key: Key, x: Tensor, u: Tensor, h: float) -> Tensor:
         """Langevin proposals, which leave codes as they are."""
@@ -108,7 +110,7 @@ class Mixed:
             return torch.zeros_like(at.energy)
         with torch.no_grad():
             if isinstance(self.energy, RowEnergy):
-                return self.energy.correction(at.x)
+                return by_block(self.energy.correction, at.x)
             if isinstance(self.energy, GivenRows):
-                return self.energy.excess(at.x)
-        return at.energy - self.base(at.x)
+                return by_block(self.energy.excess, at.x)
+        return at.energy - by_block(self.base, at.x)

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.filters.whole import HERE
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 from lem_safe.metropolis import tested
@@ -32,11 +33,11 @@ from lem_safe.samplers.metropolis import (
     Evaluated,
     Move,
     Place,
+    as_a_whole,
     carried,
     langevin_move,
-    whole,
 )
-from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
+from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook, WholeCloud
 
 
 class Ladder(NamedTuple):
@@ -54,6 +55,7 @@ class ParallelTempering:
     One gradient per copy and step.
     """
 
+    spreads = True
     example: ClassVar[dict[str, object]] = {
         "kind": "parallel_tempering",
         "samples": 2000,
@@ -82,6 +84,7 @@ class ParallelTempering:
         adapt: Adapt = None,
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,
+        whole: WholeCloud = HERE,
     ):
         if not step_size > 0:
             raise ValueError(f"ParallelTempering: step_size must be > 0; got {step_size:g}")
@@ -94,9 +97,9 @@ class ParallelTempering:
             energy,
             float(step_size),
             drift_filter,
-            whole(step_filter),
+            as_a_whole(step_filter),
         )
-        self.temperatures, self.adapt = tuple(T), adapt
+        self.temperatures, self.adapt, self.whole = tuple(T), adapt, whole
 
     @property
     def particlewise(self) -> bool:
@@ -113,7 +116,7 @@ class ParallelTempering:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         if self.adapt is None:
             return self._step(key, state, self.step_size)
-        return tuned_step(self._step, self.adapt, self.step_size, key, state)
+        return tuned_step(self._step, self.adapt, self.step_size, key, state, self.whole)
 
     def _step(self, key: Key, state: State, h: float) -> tuple[State, Info]:
         moved, n = self._moved(key, state, h), len(state.x)

@@ -6,6 +6,7 @@ from annotated_types import Gt
 from typing_extensions import Doc
 
 from barriers.filters.base import DriftFilter, StepFilter
+from barriers.filters.whole import Whole
 from barriers.specification import Context
 from lem_safe.energies.base import Energy
 from lem_safe.samplers.adaptation import Adaptation
@@ -26,3 +27,6 @@ Adapt = Annotated[
 DriftHook = Annotated[DriftFilter | None, Context("drift_filter")]
 StepHook = Annotated[StepFilter | None, Context("step_filter")]
 """The filters before the noise and after everything else; see `hooks`."""
+
+WholeCloud = Annotated[Whole, Context("whole")]
+"""The whole cloud, of which a sampler may be given a part."""

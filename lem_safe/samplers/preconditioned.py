@@ -16,13 +16,15 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.filters.whole import HERE
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.blocks import times, value_and_gradient
 from lem_safe.samplers.heat import stretched
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.metric import Contraction, MetricName, contraction, factor_at, given_factor
-from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
+from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, WholeCloud
 
 
 class Metric(NamedTuple):
@@ -34,6 +36,7 @@ class Metric(NamedTuple):
 class Preconditioned:
     """Langevin dynamics in a constant metric: long steps in flat directions, short steps in stiff ones."""
 
+    spreads = True
     example: ClassVar[dict[str, object]] = {
         "kind": "preconditioned",
         "samples": 5000,
@@ -59,6 +62,7 @@ class Preconditioned:
         ] = "covariance",
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,
+        whole: WholeCloud = HERE,
     ):
         if not step_size > 0:
             raise ValueError(f"Preconditioned: step_size must be > 0; got {step_size:g}")
@@ -69,6 +73,7 @@ class Preconditioned:
             step_filter,
         )
         self.metric, self._given = metric, given_factor("Preconditioned", metric, energy)
+        self.whole = whole
 
     @property
     def particlewise(self) -> bool:
@@ -85,11 +90,11 @@ class Preconditioned:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h, L = state.x, self.step_size, state.own.factor
         refuse_half_a_graph(self.energy, x)
-        U, gradient = self.energy.value_and_gradient(x)
+        U, gradient = value_and_gradient(self.energy, x)
         v, drift_memory, drift_info = filtered_drift(
-            stretched(self.drift_filter, L), x, -gradient @ L, state.drift_memory
+            stretched(self.drift_filter, L), x, times(-gradient, L), state.drift_memory
         )
-        y = x + (h * v + math.sqrt(2 * h) * key.fold("noise").normal(x)) @ L.T
+        y = x + times(h * v + math.sqrt(2 * h) * key.fold("noise").normal(x), L.T)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, state.own)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
@@ -98,4 +103,4 @@ class Preconditioned:
     def _factor(self, x: Tensor) -> Tensor:
         if self._given is not None:
             return self._given
-        return factor_at(self.energy, self.metric, x)
+        return factor_at(self.energy, self.metric, self.whole.joined(x).rows[0])

@@ -30,6 +30,7 @@ from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.blocks import value_and_gradient
 from lem_safe.samplers.heat import smooth_form
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
@@ -84,7 +85,7 @@ class Underdamped:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h, c = state.x, self.step_size, math.exp(-self.friction * self.step_size)
         refuse_half_a_graph(self.energy, x)
-        U, gradient = self.energy.value_and_gradient(x)
+        U, gradient = value_and_gradient(self.energy, x)
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         p = state.own.velocity + h * u
         v = c * p + math.sqrt(1 - c * c) * key.fold("noise").normal(x)

@@ -46,6 +46,7 @@ class Calibrated(Staged):
     The draws must overlap the data, so it is for about ten dimensions at most, not for images.
     """
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {"kind": "calibrated", "sigma": 0.1, "draws": 256}
 
     sigma: Annotated[float, Gt(0), Doc("The noise on the data, in whitened coordinates.")] = 0.04

@@ -17,20 +17,27 @@ from torch.nn.functional import softplus
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.training.loss import Loss
+from lem_safe.training.shared import Shared
 
 
 @dataclass(frozen=True)
 class Contrastive(Loss):
     """Noise-contrastive estimation against the base of a `RowEnergy`; TypeError for any other energy."""
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {"kind": "contrastive"}
 
     def __call__(
         self, energy: Trainable, z: Float[Tensor, "n D"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
-        if not isinstance(energy, RowEnergy):
-            kind = type(energy).__name__
+        rows = energy.inner if isinstance(energy, Shared) else energy
+        if not isinstance(rows, RowEnergy):
+            kind = type(rows).__name__
             raise TypeError(f"Contrastive: needs an energy with a base to draw from; got {kind}")
         with torch.no_grad():
-            drawn = energy.base.drawn(generator, len(z), z.dtype)
-        return softplus(energy.correction(z)).mean() + softplus(-energy.correction(drawn)).mean()
+            drawn = rows.base.drawn(generator, len(z), z.dtype)
+        here, there = (
+            energy.of(rows.correction, x) if isinstance(energy, Shared) else rows.correction(x)
+            for x in (z, drawn)
+        )
+        return softplus(here).mean() + softplus(-there).mean()

@@ -35,6 +35,8 @@ SCORED_ROWS = 2048
 class Flow(Loss):
     """The warm-up: −∇V is the velocity that carries N(0, I) to the data along straight lines, t ≤ horizon."""
 
+    spreads: ClassVar[bool] = True
+
     temperature: float
     horizon: float = 1.0
 
@@ -52,6 +54,8 @@ class Contrastive(Loss):
     """Contrastive divergence: V decreases at the data and increases at negatives drawn by Langevin dynamics
     of U.
     """
+
+    spreads: ClassVar[bool] = True
 
     temperature: float
     negative_steps: int
@@ -77,6 +81,7 @@ class EnergyMatching(Staged):
     negatives.
     """
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {
         "kind": "energy_matching",
         "negative_steps": 20,

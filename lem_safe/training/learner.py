@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.network import Trainable
+from lem_safe.processes.wire import Wire
 from lem_safe.training.journal import Entry
 from lem_safe.training.loss import Loss
 from lem_safe.training.settings import TrainingSettings
+from lem_safe.training.shared import Shared, add_up
 
 
 @dataclass
@@ -32,10 +34,16 @@ class Record:
 
 class Learner:
     """AdamW on a copy of `energy`, an exponential moving average of its weights, and the best
-    average so far.
+    average so far. wire: of the processes that evaluate the energy together.
     """
 
-    def __init__(self, energy: Trainable, settings: TrainingSettings, generator: torch.Generator):
+    def __init__(
+        self,
+        energy: Trainable,
+        settings: TrainingSettings,
+        generator: torch.Generator,
+        wire: Wire | None = None,
+    ):
         self.model, self.average = copy.deepcopy(energy), copy.deepcopy(energy).requires_grad_(False)
         self.best, self.settings, self.generator, self.record = (
             copy.deepcopy(self.average),
@@ -43,6 +51,8 @@ class Learner:
             generator,
             Record(),
         )
+        self._wire = wire
+        self._evaluated = self.model if wire is None else Shared(self.model, wire)
         self._weights: list[Tensor] = list(self.model.parameters())
         self._averages: list[Tensor] = list(self.average.parameters())
         self._optimizer = torch.optim.AdamW(
@@ -57,9 +67,11 @@ class Learner:
         self.record.step += 1
         step = self.record.step
         z = rows[torch.randint(rows.shape[0], (settings.batch_size,), generator=generator)]
-        value = loss(self.model, smoothed(z, settings.smoothing, generator), generator)
+        value = loss(self._evaluated, smoothed(z, settings.smoothing, generator), generator)
         self._optimizer.zero_grad()
         value.backward()
+        if self._wire is not None:
+            add_up(self._weights, self._wire)
         norm = torch.nn.utils.clip_grad_norm_(self._weights, settings.clip)
         for group in self._optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(step - 1, settings.steps)

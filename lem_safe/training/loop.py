@@ -8,6 +8,7 @@ differences are due to the weights.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -16,7 +17,8 @@ from torch import Tensor
 from lem_safe.energies.network import Trainable
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.training.journal import Journal
+from lem_safe.processes.group import ALONE, Group
+from lem_safe.training.journal import Entry, Journal
 from lem_safe.training.learner import Learner, smoothed
 from lem_safe.training.loss import Loss, score, stages
 from lem_safe.training.settings import TrainingSettings
@@ -67,13 +69,15 @@ def fit(
     progress: Progress = quiet,
     journal: Journal | None = None,
     prepare: Callable[[Trainable, Tensor, int], Trainable] | None = None,
+    group: Group = ALONE,
 ) -> Fit:
     """Trains a copy of `energy` on the rows z; raises NumericalFailure, with step and value, where training
     diverges.
 
     journal: continues an interrupted run with the same journal, to the same result. prepare: fits the parts
     of the energy that are not trained, to rows of the distribution that the loss targets, without the
-    held-out rows.
+    held-out rows. group: processes that train the same energy on the same rows, and evaluate it together;
+    process 0 has the journal.
     """
     train, held_out = _split(z, settings, key)
     if prepare is not None:
@@ -81,9 +85,7 @@ def fit(
         energy = prepare(
             energy, loss.blurred(smoothed(train, settings.smoothing, blur), blur), key.fold("begun").value
         )
-    learner = Learner(energy, settings, key.fold("batches").generator())
-    if journal:
-        learner = _resumed(learner, journal) or Learner(energy, settings, key.fold("batches").generator())
+    learner = _begun(energy, settings, key.fold("batches"), journal, group)
     record, plan, begin = learner.record, stages(loss), learner.record.step
     every = max(1, settings.steps // CHECKS)
     try:
@@ -116,8 +118,28 @@ def _look(learner: Learner, held_out: float, last_stage: bool) -> None:
         learner.keep()
 
 
-def _resumed(learner: Learner, journal: Journal) -> Learner | None:
-    entry = journal.read()
+def _begun(
+    energy: Trainable, settings: TrainingSettings, key: Key, journal: Journal | None, group: Group
+) -> Learner:
+    """The learner, as the journal of process 0 left it."""
+    wire = group.wire(group.size) if group.size > 1 else None
+    entry = journal.read() if journal else None
+    if group.size > 1:
+        entry = _told(entry, group)
+    fresh = partial(Learner, energy, settings, wire=wire)
+    return _resumed(fresh(key.generator()), entry) or fresh(key.generator())
+
+
+def _told(entry: Entry | None, group: Group) -> Entry | None:
+    """The entry of process 0."""
+    if group.leads:
+        group.tell(entry)
+        return entry
+    heard: Entry | None = group.hear()
+    return heard
+
+
+def _resumed(learner: Learner, entry: Entry | None) -> Learner | None:
     try:
         if entry:
             learner.restore(entry)

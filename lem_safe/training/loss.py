@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.declared import declares
 from lem_safe.energies.network import Trainable
 
 PART = 256
@@ -14,9 +15,12 @@ PART = 256
 
 
 class Loss(ABC):
-    """The objective of training."""
+    """The objective of training. spreads: whether all that `__call__` does with the energy's parameters is to
+    evaluate the energy, which several processes may then do together; declared by the class that has it.
+    """
 
     example: ClassVar[dict[str, object]]
+    spreads: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(
@@ -54,6 +58,11 @@ class Staged(Loss):
         self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
         """The number that early stopping uses on held-out rows, at any stage: smaller is better."""
+
+
+def spread_out(loss: Loss) -> bool:
+    """Whether several processes can train with a loss, in all of its stages."""
+    return all(declares(stage.loss, "spreads", "__call__") for stage in stages(loss))
 
 
 def stages(loss: Loss) -> tuple[Stage, ...]:

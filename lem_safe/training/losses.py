@@ -42,6 +42,7 @@ class Denoising(Loss):
     `sigma` added.
     """
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {"kind": "denoising", "sigma": 0.3}
 
     sigma: Annotated[
@@ -67,6 +68,7 @@ class MultiScale(Loss):
     each scale added.
     """
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {
         "kind": "multi_scale",
         "sigmas": [0.1, 0.5],
@@ -113,6 +115,7 @@ class MultiScale(Loss):
 class Implicit(Loss):
     """Implicit score matching with the exact Laplacian; its cost grows with the number of columns."""
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {"kind": "implicit", "smoothing": 0.2}
 
     smoothing: Annotated[
@@ -133,6 +136,7 @@ class Implicit(Loss):
 class Sliced(Loss):
     """Sliced score matching, variance-reduced: one random direction per row instead of all directions."""
 
+    spreads: ClassVar[bool] = True
     example: ClassVar[dict[str, object]] = {"kind": "sliced", "smoothing": 0.2}
 
     smoothing: Annotated[

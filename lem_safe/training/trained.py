@@ -22,11 +22,13 @@ from lem_safe.energies.mlp import MLP, NETWORKS, Network
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
+from lem_safe.processes.group import ALONE, Group
 from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
 from lem_safe.training.contrastive import Contrastive
 from lem_safe.training.default_loss import SHARE_OF_BANDWIDTH, default_loss
 from lem_safe.training.journal import Journal
 from lem_safe.training.loop import Fit, Progress, fit, quiet
+from lem_safe.training.loss import spread_out
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.principal import principal
 from lem_safe.training.settings import TrainingSettings
@@ -92,15 +94,16 @@ class Trained:
         )
 
     def train(
-        self, seed: int, progress: Progress = quiet, journal: Journal | None = None
+        self, seed: int, progress: Progress = quiet, journal: Journal | None = None, group: Group = ALONE
     ) -> tuple[Transported, dict[str, Any]]:
         """The frozen energy over data units, and the metadata for its file; a journal makes it resumable.
+        group: the processes that train it together.
 
         Raises BadInput for rows that cannot be whitened, NumericalFailure where training diverges.
         """
         rows = self.data.load(seed)
         if rows.codec is not None:
-            return self._train_rows(rows, rows.codec, seed, progress, journal)
+            return self._train_rows(rows, rows.codec, seed, progress, journal, group)
         coordinates = self._coordinates(rows)
         key = Key(seed).fold("train")
         z = coordinates.inverse(rows.values).float()
@@ -115,6 +118,7 @@ class Trained:
             progress=progress,
             journal=journal,
             prepare=self.network.begun if self.network.fitted else None,
+            group=group,
         )
         metadata = self._about(rows, result, describe(loss, LOSSES.kind_of(loss)), seed)
         if rows.components is not None:
@@ -129,7 +133,13 @@ class Trained:
         return whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
 
     def _train_rows(
-        self, rows: Dataset, codec: Codec, seed: int, progress: Progress, journal: Journal | None
+        self,
+        rows: Dataset,
+        codec: Codec,
+        seed: int,
+        progress: Progress,
+        journal: Journal | None,
+        group: Group,
     ) -> tuple[Transported, dict[str, Any]]:
         """The same over latent rows of a table: a mixture of products that the network corrects (E.23)."""
         network, key, loss = row_network(self), Key(seed).fold("train"), Contrastive()
@@ -138,7 +148,15 @@ class Trained:
         x = codec.latent(rows.values, uniforms).float()
         fresh = network.build_rows(codec.numbers, codec.sizes, key.fold("weights").generator())
         result = fit(
-            fresh, x, loss, self.training, key, progress=progress, journal=journal, prepare=network.begun
+            fresh,
+            x,
+            loss,
+            self.training,
+            key,
+            progress=progress,
+            journal=journal,
+            prepare=network.begun,
+            group=group,
         )
         about = {"kind": "contrastive"}
         metadata = self._about(rows, result, about, seed) | {"table": codec.to_json()}
@@ -165,21 +183,37 @@ class Trained:
         cache: Path | None = None,
         progress: Progress = quiet,
         say: Callable[[str], None] = lambda line: None,
+        group: Group = ALONE,
     ) -> tuple[Transported, str]:
         """The energy, from the cache where it has been trained before, and its origin: "cached" or "trained".
         A cached file that cannot be used is reported by `say`, in one line, and written anew.
 
-        An interrupted training leaves a journal next to that file, and continues from it bit for bit.
+        An interrupted training leaves a journal next to that file, and continues from it bit for bit. group:
+        the processes of which this one leads; the others `train_along`.
         """
         path = self.path(seed, cache)
         if (kept := self._kept(path, seed, say)) is not None:
+            group.tell(False)
             return kept, "cached"
         _must_be_a_place(path)
         journal = Journal(path.with_name(JOURNAL), self.fingerprint(seed))
-        energy, metadata = self.train(seed, progress, journal)
+        shared = group if group.size > 1 and self._spreads() else ALONE
+        group.tell(shared is group)
+        energy, metadata = self.train(seed, progress, journal, shared)
         save_energy(energy, path, metadata)
         journal.close()
         return energy, "trained"
+
+    def train_along(self, seed: int, group: Group) -> None:
+        """Takes part in what `load_or_train` does in process 0."""
+        if group.hear():
+            self.train(seed, group=group)
+
+    def _spreads(self) -> bool:
+        """Whether several processes can evaluate the energy together; a default loss of columns or pictures
+        always can.
+        """
+        return self.loss is None or spread_out(self.loss)
 
     def _kept(self, path: Path, seed: int, say: Callable[[str], None]) -> Transported | None:
         """The energy in a file of the cache; None where there is none that is this one's."""

@@ -47,7 +47,7 @@ def off_the_projection(chosen: StepFilter) -> float:
 def test_under_mala_who_may_not_enter_stays_and_the_law_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert off_the_projection(mirror()) < 4
     assert off_the_projection(StepChain([mirror()])) < 4
-    monkeypatch.setattr(mala, "whole", lambda f: f)
+    monkeypatch.setattr(mala, "as_a_whole", lambda f: f)
     assert off_the_projection(mirror()) > 5
 
 
@@ -67,6 +67,6 @@ def test_a_refused_swap_leaves_nobody_at_its_mirror_image(monkeypatch: pytest.Mo
         return float(np.mean(found[80:]))
 
     assert nowhere() < 5e-4
-    monkeypatch.setattr(parallel_tempering, "whole", lambda f: f)
+    monkeypatch.setattr(parallel_tempering, "as_a_whole", lambda f: f)
     assert nowhere() > 4e-3
     assert math.isclose(float(mirror().returning().limits[0]), β)

@@ -18,7 +18,6 @@ from barriers.filters import (
     PrimalDual,
     Project,
     Reject,
-    base,
 )
 from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import Ball, HalfSpace, UnsafeSet
@@ -60,7 +59,7 @@ def _step_problem() -> tuple[UnsafeSet, Sigmoid, float, Tensor, Tensor, BarrierS
         2 * mean,
         x,
         0.8 * x,
-        BarrierStep(MassBarrier([ball], [φ], [4 * mean]), rate=5.0, mean=base.local_mean),
+        BarrierStep(MassBarrier([ball], [φ], [4 * mean]), rate=5.0),
     )
 
 
@@ -93,7 +92,7 @@ def step_mean() -> None:
     x = torch.full((n, 2), 3.0, dtype=F64)
     y = x.clone()
     y[: n // 4] = 0.1 * cloud(n // 4) + torch.tensor([0.9, 0.0], dtype=F64)
-    chosen = BarrierStep(MassBarrier([ball], [φ], [0.05]), mean=base.local_mean)
+    chosen = BarrierStep(MassBarrier([ball], [φ], [0.05]))
     z, _, _ = chosen.apply(x, y, 0.01, x[:, 0], chosen.init(x))
     B = 0.05 / 2 - float(φ.value(ball(x)).mean())
     assert float(φ.value(ball(z)).mean()) <= 0.05 / 2 - math.exp(-5.0 * 0.01) * B
@@ -107,7 +106,7 @@ def step_returns_offenders() -> None:
     x = cloud(n) * 0.1 + torch.tensor([3.0, 0.0], dtype=F64)
     y = x + 0.01
     y[:100] = 0.1 * cloud(100, 1)
-    chosen = BarrierStep(MassBarrier([ball], [φ], [0.05]), mean=base.local_mean)
+    chosen = BarrierStep(MassBarrier([ball], [φ], [0.05]))
     z, _, info = chosen.apply(x, y, 0.02, x[:, 0], chosen.init(x))
     assert int(ball.contains(z).sum()) <= math.floor(2 * 0.025 * (1 - math.exp(-5.0 * 0.02)) * n)
     assert (info.shortfall == 0).all()

@@ -31,7 +31,7 @@ F64 = torch.float64
 SURROGATES = [Sigmoid(0.1, 0.2), Hinge(0.3), Exponential(0.2), SoftHinge(0.3)]
 
 
-def departing(was: Tensor, would: Tensor, budgets: Tensor, uniforms: Tensor) -> Tensor:
+def departing(was: Tensor, would: Tensor, budgets: Tensor, uniforms: Tensor, _: object) -> Tensor:
     """Room as if every move were made: those who leave one set for another are counted as gone."""
     enters = (would & ~was).any(1)
     room, accepted = budgets - (was & would).sum(0), ~enters
@@ -46,14 +46,14 @@ TEETH: dict[str, Tooth] = {
     "departures counted that are returned": (
         truths.returned_moves_free_no_room,
         hard_limit,
-        "let_in",
+        "granted",
         lambda f: departing,
     ),
     "nobody returned": (
         truths.returned_moves_free_no_room,
         hard_limit,
-        "let_in",
-        lambda f: lambda was, would, budgets, uniforms: torch.ones(len(was), dtype=torch.bool),
+        "granted",
+        lambda f: lambda was, *_: torch.ones(len(was), dtype=torch.bool),
     ),
     "a limit raised while it binds nothing": (
         truths.limit_follows_the_count,

@@ -174,9 +174,9 @@ def test_few_evaluations_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100 small clouds the slowest decides; by Newton's method it needed five to six."""
     x, calls = clouds(100).float(), list[int]()
     chosen = PredictiveFilter([SETS["ball"]], [β], h)
-    inner = chosen._ahead_of
+    inner = chosen._chances
     monkeypatch.setattr(chosen, "_bounded", lambda y, start, μ, *_: (μ, start))
-    monkeypatch.setattr(chosen, "_ahead_of", lambda *a: (calls.append(len(a[0])), inner(*a))[1])
+    monkeypatch.setattr(chosen, "_chances", lambda *a: (calls.append(len(a[0])), inner(*a))[1])
     memory = chosen.init(x)
     calls.clear()
     chosen.apply(x, 0 * x, memory)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from barriers.filters import base
-from barriers.filters.base import local_mean, overlaps
+from barriers.filters import whole
+from barriers.filters.whole import HERE, overlaps
 
 F64 = torch.float64
 SHAPES = [(50, 3, 2, 2), (3, 40, 2, 5, 3), (1, 30, 1, 4, 1)]
@@ -24,23 +24,23 @@ def drawn(shape: tuple[int, ...], dtype: torch.dtype = F64) -> tuple[Tensor, Ten
 def test_overlaps_are_those_of_the_definition(
     shape: tuple[int, ...], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "AT_ONCE", at_once)
+    monkeypatch.setattr(whole, "AT_ONCE", at_once)
     for dtype in (torch.float32, F64):
         a, b = drawn(shape, dtype)
         expected = torch.einsum("...nkd,...nld->...kl", a.double(), b.double()) / a.shape[-3]
-        assert torch.allclose(overlaps(local_mean, a, b), expected, atol=1e-6 if dtype != F64 else 1e-14)
+        assert torch.allclose(overlaps(HERE, a, b), expected, atol=1e-6 if dtype != F64 else 1e-14)
 
 
 def test_one_product_of_matrices_has_derivatives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "AT_ONCE", 0)
+    monkeypatch.setattr(whole, "AT_ONCE", 0)
     a, b = (x.requires_grad_() for x in drawn((4, 2, 3, 2)))
-    assert torch.autograd.gradcheck(lambda a, b: overlaps(local_mean, a, b), [a, b])
+    assert torch.autograd.gradcheck(lambda a, b: overlaps(HERE, a, b), [a, b])
 
 
 def test_a_sum_taken_for_a_mean_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "AT_ONCE", 0)
-    honest = base.products
-    monkeypatch.setattr(base, "products", lambda a, b: honest(a, b) * a.shape[2])
+    monkeypatch.setattr(whole, "AT_ONCE", 0)
+    honest = whole.rows_products
+    monkeypatch.setattr(whole, "rows_products", lambda a, b: honest(a, b) * a.shape[2])
     a, b = drawn(SHAPES[0])
     expected = torch.einsum("nkd,nld->kl", a, b) / 50
-    assert not torch.allclose(overlaps(local_mean, a, b), expected, atol=1e-3)
+    assert not torch.allclose(overlaps(HERE, a, b), expected, atol=1e-3)

@@ -93,7 +93,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "noise that is not counted": (
         truths.expectation_is_met,
-        predictive,
+        ahead,
         "chance",
         lambda f: lambda s, y, noise: f(s, y, noise._replace(std=0.7 * noise.std)),
     ),
@@ -119,7 +119,7 @@ TEETH: dict[str, Tooth] = {
         truths.mirror_is_the_projection,
         mirror,
         "granted",
-        lambda f: lambda was, would, most, u: f(was, would, most + 10**6, u),
+        lambda f: lambda was, would, most, *more: f(was, would, most + 10**6, *more),
     ),
     "half of the tolerance": (truths.mirror_allowance, mirror, "budget", lambda f: lambda β, n: f(β / 2, n)),
     "an allowance at once": (
