@@ -58,7 +58,7 @@ def test_a_threshold_that_leaves_out_too_many_is_found(monkeypatch: pytest.Monke
 def test_no_search_is_narrowed_where_most_particles_are_near() -> None:
     chosen, x = PredictiveFilter([Ball([0.0, 0.0], 1.0)], [0.01], 0.5), cloud()
     ahead = chosen._ahead_of(x[None], torch.zeros_like(x)[None], torch.zeros(1, 1), torch.zeros(1, 1))
-    assert nearby.nearby(ahead, ahead.gradient, chosen.mean) is None
+    assert nearby.nearby(ahead, ahead.gradient, chosen.whole) is None
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 20])
