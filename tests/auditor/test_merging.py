@@ -190,6 +190,7 @@ def lem_safe(*arguments: object) -> int:
     return cli.main([*map(str, arguments)])
 
 
+@pytest.mark.simulation
 def test_shards_on_the_command_line(tmp_path, capsys):
     made = dataset(tmp_path, "plain", ".parquet", [50, 0, 30, 40, 20], 0)
     parts = [tmp_path / f"p{i}.json" for i in (1, 2, 3)]

@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from audited import cloud, faults, only, scenario, write_csv
 
 from lem_safe.auditor import audit, audit_schema, replica_arrays
+from lem_safe.auditor.tracks import Tracks
 from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.errors import BadInput
@@ -226,3 +228,22 @@ def test_every_kind_of_audit_fits_the_schema(tmp_path):
     ):
         assert faults(json.loads(report.to_json()), audit_schema()) == []
         assert type(report).from_json(report.to_json()) == report
+
+
+def test_the_row_before_each_row_of_many_interleaved_paths():
+    """Against a dictionary of the last rows, in blocks of any size."""
+    rng = np.random.default_rng(0)
+    unit, x = rng.integers(0, 300, 5000), rng.normal(size=(5000, 2))
+    last, expected = {}, []
+    for i, number in enumerate(unit.tolist()):
+        expected.append(last.get(number, x[i]))
+        last[number] = x[i]
+    for size in (1, 37, 5000):
+        tracks = Tracks()
+        parts = [
+            tracks.before(torch.from_numpy(x[i : i + size]), unit[i : i + size]).numpy()
+            for i in range(0, 5000 if size > 1 else 500, size)
+        ]
+        found = np.concatenate(parts)
+        assert (found == np.array(expected)[: len(found)]).all()
+        assert sum(len(level.numbers) for level in tracks._levels) < 2 * 300 + size
