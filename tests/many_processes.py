@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lem_safe import signals
+from lem_safe.cli import main
 from lem_safe.commands.outcome import status_of
 from lem_safe.processes.group import ALONE, Group
 from lem_safe.processes.job import Job
@@ -33,6 +34,10 @@ def in_processes(size: int, body: Callable[[Job], int], device: str = "cpu") -> 
     """The exit status of each of `size` processes that are one job; what they print goes where this does."""
     port, context = free_port(), multiprocessing.get_context("fork")
     begun = [context.Process(target=_process, args=(r, size, port, body, device)) for r in range(size)]
+    return _statuses(begun)
+
+
+def _statuses(begun: list[Any]) -> list[int]:
     for process in begun:
         process.start()
     for process in begun:
@@ -41,8 +46,15 @@ def in_processes(size: int, body: Callable[[Job], int], device: str = "cpu") -> 
     for process in stuck:
         process.kill()
         process.join()
-    assert not stuck, f"{len(stuck)} of {size} processes did not end"
+    assert not stuck, f"{len(stuck)} of {len(begun)} processes did not end"
     return [int(process.exitcode or 0) for process in begun]
+
+
+def commands_in(size: int, *arguments: str, launcher: str = "srun") -> list[int]:
+    """A command line in so many processes, as srun or torchrun would begin them."""
+    port, context = free_port(), multiprocessing.get_context("fork")
+    begun = [context.Process(target=_command, args=(r, size, port, arguments, launcher)) for r in range(size)]
+    return _statuses(begun)
 
 
 def run_in(size: int, scenario: Any, out: Path, **options: Any) -> list[int]:
@@ -64,6 +76,23 @@ def _process(rank: int, size: int, port: int, body: Callable[[Job], int], device
         job = Job(Place(rank, size, rank, "127.0.0.1", port, "a test"), device)
         status = status_of(lambda: body(job), job.tells)
         job.leave(status)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _command(rank: int, size: int, port: int, arguments: tuple[str, ...], launcher: str) -> None:
+    status = 70
+    names = ("SLURM_PROCID", "SLURM_NTASKS") if launcher == "srun" else ("RANK", "WORLD_SIZE")
+    os.environ.update({names[0]: str(rank), names[1]: str(size), "SLURM_LOCALID": str(rank)})
+    os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
+    try:
+        torch.set_num_threads(1)
+        signals.answer()
+        status = main(arguments)
     except BaseException:
         traceback.print_exc()
     finally:

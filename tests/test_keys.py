@@ -5,7 +5,7 @@ are.
 import pytest
 import torch
 
-from lem_safe.keys import BLOCK, Key
+from lem_safe.keys import BLOCK, Key, Part, PartKey, divided
 
 
 def test_same_key_same_numbers_and_no_global_generator() -> None:
@@ -41,3 +41,35 @@ def test_normal_and_uniform_moments() -> None:
 def test_large_and_long_data_do_not_collapse(big: int) -> None:
     assert Key(0).fold(big).value != Key(0).fold(big - 1).value
     assert Key(0).fold("a" * 40).value != Key(0).fold("a" * 41).value
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 9])
+def test_a_part_draws_what_the_cloud_draws_for_it(parts: int) -> None:
+    key, like = Key(4).fold("chain").fold(7), torch.empty(2 * BLOCK + 5, 3)
+    for name in ("normal", "uniform"):
+        whole = getattr(key.fold(name), name)(like)
+        found = [
+            getattr(PartKey.of(key, part).fold(name), name)(like[part.rows])
+            for part in divided(len(like), parts)
+        ]
+        assert torch.equal(torch.cat(found), whole)
+
+
+def test_parts_are_whole_blocks() -> None:
+    for n, parts, sizes in [
+        (5 * BLOCK, 2, [3 * BLOCK, 2 * BLOCK]),
+        (BLOCK + 1, 4, [BLOCK, 1]),
+        (7, 3, [7]),
+        (4 * BLOCK, 4, [BLOCK] * 4),
+    ]:
+        found = divided(n, parts)
+        assert [len(part) for part in found] == sizes
+        assert [part.start for part in found] == [sum(sizes[:i]) for i in range(len(sizes))]
+
+
+def test_a_part_has_no_generator_of_its_own() -> None:
+    key = PartKey.of(Key(1), Part(BLOCK, 2 * BLOCK))
+    with pytest.raises(TypeError, match="part of a cloud"):
+        key.generator()
+    with pytest.raises(TypeError, match="part of a cloud"):
+        key.permutation(3)

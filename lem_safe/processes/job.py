@@ -34,11 +34,11 @@ class Job(Group):
 
     def __init__(self, at: Place, device: str):
         self.rank, self.size, self._words = at.rank, at.size, 0
-        cuda = device.startswith("cuda")
-        own = cuda and torch.cuda.device_count() > at.local
-        self._index, self._staged = at.local if own else 0, cuda and not own
+        backend, self._index, self._staged = transport(device, at.local, torch.cuda.device_count())
+        if "nccl" in backend:
+            torch.cuda.set_device(self._index)
         try:
-            self._base = _met(at, "cpu:gloo,cuda:nccl" if own else "gloo")  # of process 0 maybe the store
+            self._base = _met(at, backend)  # of process 0 maybe the store
             self._store = _connected(at)
             self._watch = Watch(_connected(at), at.rank, at.size)
         except (RuntimeError, ValueError) as error:
@@ -125,6 +125,16 @@ class Job(Group):
             return JobEnded(None)
         except RuntimeError:
             return JobEnded(f"the job has lost the process that it meets at; {REMEDY}")
+
+
+def transport(device: str, local: int, devices: int) -> tuple[str, int, bool]:
+    """The backend of torch.distributed for the `local`-th process of a machine with so many devices, the
+    device of this process, and whether numbers of a device go through main memory: where processes share a
+    device, which NCCL does not connect.
+    """
+    if not device.startswith("cuda"):
+        return "gloo", 0, False
+    return ("cpu:gloo,cuda:nccl", local, False) if local < devices else ("gloo", 0, True)
 
 
 def _met(at: Place, backend: str) -> dist.Store:

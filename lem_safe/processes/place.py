@@ -16,8 +16,9 @@ FIRST_PORT, PORTS = 15000, 20000
 
 @dataclass(frozen=True)
 class Place:
-    """Process `rank` of `size`, the `local`-th on its machine; all of them meet at `host`:`port`. launcher:
-    what says so. agent: whether the launcher holds the meeting point, and not process 0.
+    """Process `rank` of `size`, the `local`-th of `beside` on its machine; all of them meet at `host`:`port`.
+    launcher: what says so. agent: whether the launcher holds the meeting point, and not process 0. attempt:
+    of a launcher that starts a job again.
     """
 
     rank: int
@@ -28,6 +29,7 @@ class Place:
     launcher: str
     agent: bool = False
     attempt: str = "0"
+    beside: int = 1
 
 
 def place(environment: Mapping[str, str] = os.environ) -> Place | None:
@@ -53,6 +55,7 @@ def _of_torchrun(environment: Mapping[str, str]) -> Place | None:
             "torchrun",
             environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
             environment.get("TORCHELASTIC_RESTART_COUNT", "0"),
+            _number(environment, "LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in environment else size,
         )
     )
 
@@ -77,7 +80,9 @@ def _of_slurm(environment: Mapping[str, str]) -> Place | None:
     if "MASTER_PORT" in environment:
         port = _number(environment, "MASTER_PORT")
     rank, local = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_LOCALID")
-    return _checked(Place(rank, size, local, host, port, "srun"))
+    tasks = re.match(r"\d+", environment.get("SLURM_STEP_TASKS_PER_NODE", ""))
+    beside = size if tasks is None else int(tasks[0])
+    return _checked(Place(rank, size, local, host, port, "srun", beside=beside))
 
 
 def first_host(nodes: str) -> str:

@@ -1,9 +1,11 @@
 """Whether a run fits in this machine's memory: its clouds, its trace, and the data kept of several clouds."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from barriers.regular_files import memory
+from lem_safe.processes import place
 from lem_safe.scenario.key_path import KeyPath
 
 CLOUDS = 4
@@ -14,11 +16,12 @@ def too_large(
     sampler: Mapping[str, Any], d: int, m: int, dtype: str | None, clouds: int
 ) -> Iterator[tuple[KeyPath, str]]:
     """The key that requires more memory than available, and how much: for `clouds` clouds of d columns under
-    m constraints.
+    m constraints. Several processes need it for their parts, and the first of them for the whole cloud.
     """
-    have, width = memory(), 8 if dtype == "float64" else 4
+    have, width, at = memory(), 8 if dtype == "float64" else 4, place()
     n, t = sampler["samples"], sampler["steps"]
-    if (need := CLOUDS * n * d * width) > have:
+    copies = CLOUDS if at is None else 1 + CLOUDS * at.beside / at.size
+    if (need := math.ceil(copies * n * d * width)) > have:
         yield (
             ("sampler", "samples"),
             f"{n:,} samples x {d} columns need {_gib(need)}; this machine has {_gib(have)}; take fewer",

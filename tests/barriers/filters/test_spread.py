@@ -26,6 +26,7 @@ from barriers.filters import (
     Reject,
     StepChain,
     Tilt,
+    admission,
     spread,
 )
 from barriers.filters.admission import BUCKETS, RUN, granted, highest
@@ -33,12 +34,13 @@ from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import Ball, HalfSpace
 from barriers.surrogates import Sigmoid
 from lem_safe.keys import Key
+from lem_safe.processes.spread import Spread
 
 F64, h = torch.float64, 0.05
 SETS = [Ball([0.6, 0.0], 0.7), HalfSpace([0.0, 1.0], 0.5)]
 φ = [Sigmoid(0.2), Sigmoid(0.3)]
 BETAS = [0.07, 0.1]
-SIZES = [(300, 200, 1), (501,), (1, 1, 499), (170, 331)]
+SIZES = [(300, 200, 1), (1, 500)]
 COUNTING = {
     "gate": Gate(SETS, BETAS),
     "gate, nothing tolerated": Gate(SETS, [0.0, 0.1]),
@@ -110,7 +112,7 @@ def test_what_counts_gives_the_same_bits(name: str, start: str, sizes: tuple[int
         )
 
 
-@pytest.mark.parametrize("sizes", SIZES[:3], ids=str)
+@pytest.mark.parametrize("sizes", SIZES[:1], ids=str)
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("name", AVERAGING)
 @torch.no_grad()
@@ -130,7 +132,7 @@ def test_what_averages_is_the_same_to_rounding(name: str, start: str, sizes: tup
     )
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(12))
 def test_admission_is_that_of_one_process(seed: int) -> None:
     """Sets that many moves leave and enter at once, and numbers that are equal."""
     g = torch.Generator().manual_seed(seed)
@@ -179,3 +181,32 @@ def test_what_is_not_known_to_be_spread_is_refused() -> None:
         spread(Odd(), HERE)
     with pytest.raises(NotSpread, match="backend: structured"):
         spread(EnsembleFilter(smooth_mass(SETS, φ, BETAS), backend="cvxpy"), HERE)
+
+
+def test_planted_fault_a_part_that_counts_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part fills the whole budget."""
+    monkeypatch.setattr(Spread, "spread", False)
+    was, would = torch.zeros(600, 1, dtype=torch.bool), torch.ones(600, 1, dtype=torch.bool)
+    u, most = torch.rand(600, generator=torch.Generator().manual_seed(1)), torch.tensor([50])
+    found = in_threads((300, 300), lambda whole, own: granted(was[own], would[own], most, u[own], whole))
+    assert sum(int(a.sum()) for a in found) == 100
+
+
+def test_planted_fault_means_of_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of different sizes with the same weight."""
+    monkeypatch.setattr(Spread, "size", lambda self, x: len(self.sizes) * x.shape[-2])
+    chosen, x = AVERAGING["primal-dual"], cloud(501, STARTS["over"])
+    y, _ = followed(chosen, x, slice(None))
+    parts = in_threads((400, 101), lambda whole, own: followed(spread(chosen, whole), x, own))
+    assert not torch.allclose(torch.cat([part for part, _ in parts]), y, rtol=1e-9, atol=1e-9)
+
+
+def test_planted_fault_every_bucket_decided_by_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where moves leave sets that others enter, bounds do not decide: 'no room' is then wrong."""
+    g = torch.Generator().manual_seed(5)
+    was, would = (torch.rand((900, 2), generator=g) < 0.5 for _ in range(2))
+    u, most = torch.rand(900, generator=g), torch.tensor([440, 445])
+    monkeypatch.setattr(admission, "admit", lambda changes, room: torch.zeros(len(changes), dtype=torch.bool))
+    found = in_threads((450, 450), lambda whole, own: granted(was[own], would[own], most, u[own], whole))
+    monkeypatch.undo()
+    assert not torch.equal(torch.cat(found), granted(was, would, most, u))
