@@ -15,7 +15,7 @@ from truths import whole_tolerance as truths
 from barriers import predicted
 from barriers.coordinates import identity
 from barriers.derivatives import NotDifferentiable
-from barriers.filters import ahead, FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, mirror, predictive
+from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, ahead, mirror, predictive
 from barriers.qp.dual import Infeasible
 from barriers.sets import (
     AnyOf,
