@@ -16,7 +16,7 @@ from barriers.filters.ahead import Ahead
 from barriers.filters.whole import Joined, Whole
 
 NEGLIGIBLE = 1e-10
-"""A push of at most this share of the largest is none."""
+"""A push of at most this share of the largest of its constraint is none."""
 FEWEST, MOST = 1024, 0.5
 """Of fewer particles, or where more than this share is near, all of them are searched over."""
 
@@ -79,8 +79,8 @@ def nearby(ahead: Ahead, push: Float[Tensor, "q n m d"], whole: Whole) -> Nearby
     n = whole.size(ahead.chance)
     if push.shape[0] != 1 or n < FEWEST:
         return None
-    size = push[0].abs().amax((-1, -2))
-    near = size > NEGLIGIBLE * whole.largest(size.amax())
+    size = push[0].abs().amax(-1)
+    near = (size > NEGLIGIBLE * whole.largest(size.amax(0))).any(-1)
     count, others = whole.count(near[:, None])[0], torch.where(near[None, :, None], 0.0, ahead.chance)
     if not 0 < int(count) < MOST * n:
         return None

@@ -6,6 +6,7 @@ import torch
 from barriers import predicted
 from barriers.filters import nearby
 from barriers.filters.predictive import PredictiveFilter
+from barriers.filters.whole import HERE
 from barriers.predicted import Noise, chance
 from barriers.sets import Ball, Box, HalfSpace
 from barriers.squares import squared_norm
@@ -46,6 +47,17 @@ def test_the_near_particles_decide(
     tolerance = 1e-8 if dtype == F64 else 2e-4
     for found, expected in zip(near, whole, strict=True):
         assert torch.allclose(found.double(), expected.double(), rtol=tolerance, atol=tolerance)
+
+
+def test_each_constraint_has_its_own_particles() -> None:
+    """Of one that hardly any particle is near, the largest push is tiny beside that of another."""
+    push = torch.zeros(1, 2000, 2, 2, dtype=F64)
+    push[0, :100, 0, 0], push[0, 100:150, 1, 1] = 1.0, 1e-12
+    ahead = PredictiveFilter(BALLS, [0.01] * 2, 0.002)._ahead_of(
+        cloud(2000)[None], torch.zeros(1, 2000, 2, dtype=F64), torch.zeros(1, 2), torch.zeros(1, 2)
+    )
+    found = nearby.nearby(ahead, push, HERE)
+    assert found is not None and found.rows.tolist() == list(range(150))
 
 
 def test_a_threshold_that_leaves_out_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
