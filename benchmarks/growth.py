@@ -49,7 +49,8 @@ AXES: dict[str, tuple[int, ...]] = {
 }
 PARTS = (*AXES, "qp", "laplacian", "profile")
 KINDS = ("none", *FILTERS)
-WARM, ROUNDS = 30, 4
+WARM, ROUNDS, MANY = 30, 4, 100_000
+"""Steps before the first timed one, from MANY particles on half of them."""
 PARTICLES, IN_A_CLOUD = {"n": 256, "d": 4096, "m": 10_000, "K": 4096, "R": 64}, 64
 QP = tuple((m, size) for m in (1, 3, 8, 16, 64) for size in (2_000, 20_000, 200_000, 2_000_000))
 LAPLACIANS = tuple((d, size) for d in (2, 16, 64) for size in (20_000, 200_000, 2_000_000))
@@ -100,7 +101,7 @@ def _axis(axis: str) -> list[dict[str, Any]]:
         at = Size(n=PARTICLES[axis])._replace(**{axis: size})
         chains = {kind: _chain(at, kind) for kind in KINDS}
         for chain in chains.values():
-            for _ in range(WARM):
+            for _ in range(WARM if at.n < MANY else WARM // 2):
                 chain.advance()
         taken = least({kind: chain.advance for kind, chain in chains.items()}, ROUNDS)
         for kind, ms in taken.items():
