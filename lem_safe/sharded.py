@@ -84,12 +84,12 @@ def batch_of(
 
 def constrained(
     scenario: Asked,
-    columns: Sequence[Any] | None,
+    columns: Sequence[str] | None,
     width: int,
     beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
 ) -> list[str]:
     """The names of the constrained regions of a scenario, for a table that has columns and no rows."""
-    names = None if columns is None or not len(columns) else [str(name) for name in columns]
+    names = list(columns) if columns else None
     units = [name for name in names or () if name in UNITS]
     if names is not None and len(units) == 1:  # it numbers the units of the rows that there are none of
         names.remove(units[0])

@@ -105,9 +105,15 @@ def count(
     tolerated = 0.0 if isinstance(regions, Mapping) and beta is None else beta
     shape = getattr(batch, "shape", None)
     if shape is not None and len(shape) == 2 and shape[0] == 0:
-        names = getattr(batch, "columns", None) if columns is None else columns
-        known = names if isinstance(names, list | tuple) or hasattr(names, "tolist") else None
-        return Counts(dict.fromkeys(constrained(regions, known, int(shape[1]), tolerated), 0), 0)
+        names = constrained(regions, _names(batch) if columns is None else columns, shape[1], tolerated)
+        return Counts(dict.fromkeys(names, 0), 0)
     form = table_format(header, separator, decimal, missing)
     found = batch_of(batch, regions, tolerated, columns=columns, form=form, near=near)
     return Counts(found.inside(), found.n, found)
+
+
+def _names(batch: Source) -> list[str] | None:
+    """The names of a table's columns; None where it has none."""
+    schema = getattr(batch, "schema", None)
+    names = getattr(batch, "columns", None) if schema is None else schema.names
+    return None if names is None else [str(name) for name in names]

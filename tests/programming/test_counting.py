@@ -149,6 +149,16 @@ def test_counts_of_something_else_do_not_add() -> None:
         (Counts({name: 0 for name in NUMBERS}, 3) + counts).report()
 
 
+@pytest.mark.parametrize("kind", ["table", "batch"])
+def test_an_arrow_table_without_rows_adds_nothing(kind: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    whole = pa.Table.from_pandas(rows("words", 20, 0))
+    table = whole if kind == "table" else whole.to_batches()[0]
+    counts = lem_safe.count(table, MANY, beta=0.3)
+    assert lem_safe.count(table.slice(0, 0), MANY, beta=0.3) + counts == counts
+    assert counts.inside == lem_safe.count(rows("words", 20, 0), MANY, beta=0.3).inside
+
+
 def test_a_batch_without_rows_adds_nothing() -> None:
     x = rows("words", 50, 0)
     counts = lem_safe.count(x, MANY, beta=0.3)
