@@ -27,9 +27,12 @@ from barriers.functionals import Barrier, of_each
 from barriers.qp import Backend, project, project_part, solve_dual
 from barriers.qp.dual import OnInfeasible
 from barriers.qp.one_row import nearest
+from barriers.qp.rows import gram_and_times
 
 BLOCK_NUMBERS = 1 << 20
 """The size of a block of gradients: memory is O(n·d + n·m) for any m·d."""
+FEW = 1 << 15
+"""So many numbers are multiplied in fewer operations than their pieces would take."""
 
 
 class EnsembleMemory(NamedTuple):
@@ -195,10 +198,8 @@ class EnsembleFilter:
         n = self.whole.size(x)
         for xb, vb in zip(*(self._blocks(t) for t in (x, drift)), strict=True):
             f, g, lap = of_each(self.barrier.jet, xb)
-            rate = torch.einsum("...kd,...d->...k", g, vb) + lap
-            g64 = g.double()
-            gram = torch.einsum("...nkd,...nld->...kl", g64, g64) / xb.shape[-2]
-            parts = [local_mean(f), local_mean(rate), gram]
+            along, gram = _products(g, vb)
+            parts = [local_mean(f), along + local_mean(lap), gram]
             share = xb.shape[-2] / n
             sums = (
                 [share * p for p in parts]
@@ -220,6 +221,19 @@ class EnsembleFilter:
     def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
         rows = max(1, BLOCK_NUMBERS // (x.shape[-1] * max(1, self.barrier.limits.shape[0])))
         return x.split(rows, -2)
+
+
+def _products(
+    g: Float[Tensor, "*r n k d"], v: Float[Tensor, "*r n d"]
+) -> tuple[Float[Tensor, "*r k"], Float[Tensor, "*r k k"]]:
+    """E[∇f·v] and E[∇f_k·∇f_l]; of many numbers of one cloud through the rows of a QP."""
+    n = g.shape[-3]
+    if g.dim() == 3 and g.numel() > FEW:
+        gram, along = gram_and_times(g.transpose(0, 1)[None], None, v[None])
+        return along[0] / n, gram[0] / n
+    g64 = g.double()
+    gram = torch.einsum("...nkd,...nld->...kl", g64, g64) / n
+    return local_mean(torch.einsum("...kd,...d->...k", g, v)), gram
 
 
 def _with(part: Tensor, which: Int[np.ndarray, "q"], new: np.ndarray) -> Tensor:

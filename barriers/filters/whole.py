@@ -127,13 +127,9 @@ def overlaps(
     whole: Whole, a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]
 ) -> Float[Tensor, "*r k l"]:
     """E[a_k · b_l] over each cloud."""
-    n, d = a.shape[-3], a.shape[-1]
-    if a.shape[:-1].numel() * b.shape[-2] <= AT_ONCE:
+    if _few(a, b):
         return as_matrix(whole.mean(products(a, b)), b)
-    # one product of matrices, not one for each particle
-    rows = (x.reshape(-1, n, x.shape[-2], d).transpose(1, 2) for x in (a, b))
-    (total,) = whole.sums(rows_products(*rows).double().reshape(*a.shape[:-3], a.shape[-2], b.shape[-2]))
-    return total / whole.size(a[..., 0])
+    return whole.sums(_added(a, b))[0] / whole.size(a[..., 0])
 
 
 def together(
@@ -144,8 +140,21 @@ def together(
     """
     if not whole.spread:
         return whole.mean(f), None
-    mean, found = whole.means(f, products(a, b))
-    return mean, as_matrix(found, b)
+    n = whole.size(f)
+    added = as_matrix(products(a, b).double().sum(-2), b) if _few(a, b) else _added(a, b)
+    mean, found = whole.sums(f.double().sum(-2), added)
+    return mean / n, found / n
+
+
+def _few(a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]) -> bool:
+    """Whether the products are few enough to be computed particle by particle."""
+    return a.shape[:-1].numel() * b.shape[-2] <= AT_ONCE
+
+
+def _added(a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]) -> Float[Tensor, "*r k l"]:
+    """The sums of `products`, as one product of matrices, not one for each particle."""
+    rows = (x.reshape(-1, *x.shape[-3:]).transpose(1, 2) for x in (a, b))
+    return rows_products(*rows).reshape(*a.shape[:-3], a.shape[-2], b.shape[-2])
 
 
 def products(a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]) -> Float[Tensor, "*r n kl"]:

@@ -94,7 +94,9 @@ def products(A: Float[Tensor, "b m n d"], B: Float[Tensor, "b l n d"]) -> Float[
 def gram_and_times(
     A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None, x: Float[Tensor, "b n d"]
 ) -> tuple[Float[Tensor, "b m m"], Float[Tensor, "b m"]]:
-    """A diag(q) Aᵀ and A x, the rows read once; not differentiable."""
+    """A diag(q) Aᵀ and A x, the rows read once."""
+    if recorded(A, x) or (q is not None and recorded(q)):
+        return gram(A, q), rows_times(A, x)
     total = A.new_zeros(*A.shape[:2], A.shape[1], dtype=torch.float64)
     product = A.new_zeros(A.shape[:2], dtype=torch.float64)
     for piece in pieces(A):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from barriers.filters import whole
+from barriers.filters import ensemble, whole
 from barriers.filters.whole import HERE, overlaps
 
 F64 = torch.float64
@@ -44,3 +44,16 @@ def test_a_sum_taken_for_a_mean_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
     a, b = drawn(SHAPES[0])
     expected = torch.einsum("nkd,nld->kl", a, b) / 50
     assert not torch.allclose(overlaps(HERE, a, b), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("few", [0, 1 << 15])
+def test_the_products_of_the_drift_filter_are_those_of_the_definition(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensemble, "FEW", few)
+    g, v = drawn((50, 3, 1, 2))
+    along, gram = ensemble._products(g, v[:, 0])
+    assert torch.allclose(along, torch.einsum("nkd,nd->k", g, v[:, 0]) / 50, atol=1e-14)
+    assert torch.allclose(gram, torch.einsum("nkd,nld->kl", g, g) / 50, atol=1e-14)
+    inputs = [x[:4].requires_grad_() for x in (g, v[:, 0])]
+    assert torch.autograd.gradcheck(ensemble._products, inputs)
