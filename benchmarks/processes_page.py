@@ -121,11 +121,11 @@ def _large(filters: Sequence[Row], link: Row) -> list[str]:
         *table(head, rows),
         "",
         "So tilt, rejection and no filter at all scale as far as there are particles; the others as far as "
-        "an exchange is short beside a step, which one around a ring of a thousand processes is not. The next "
-        f"bottleneck is process 0: a part has {part:,.0f} MB of positions in two columns in float32, the whole "
-        f"cloud {whole:,.0f} GB, which process 0 gathers for a checkpoint and for samples.npz, and writes in "
-        f"{8 * PARTICLES / DISK:,.0f} s at 1 GB/s. A checkpoint therefore waits until the last one has cost "
-        "less than a twentieth of the time since.",
+        "an exchange is short beside a step, which one around a ring of a thousand processes is not. The "
+        f"next bottleneck is process 0: a part has {part:,.0f} MB of positions in two columns in float32, "
+        f"the whole cloud {whole:,.0f} GB, which process 0 gathers for a checkpoint and for samples.npz, and "
+        f"writes in {8 * PARTICLES / DISK:,.0f} s at 1 GB/s. A checkpoint therefore waits until the last one "
+        "has cost less than a twentieth of the time since.",
     ]
 
 

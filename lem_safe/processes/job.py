@@ -15,14 +15,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from lem_safe.errors import JobEnded
+from lem_safe.errors import BadInput, Fault, JobEnded
 from lem_safe.processes.group import Group
 from lem_safe.processes.place import Place
 from lem_safe.processes.torch_wire import TorchWire
 from lem_safe.processes.watch import REMEDY, Watch, end_job, missing
+from lem_safe.signals import deferred
 
-START = timedelta(seconds=float(os.environ.get("LEM_SAFE_START_SECONDS", 45)))
-"""How long the first process waits for the last one to come."""
+START_VARIABLE, START = "LEM_SAFE_START_SECONDS", 45.0
+"""How long the first process waits for the last one to come, unless the environment says otherwise."""
 EXCHANGE = timedelta(minutes=30)
 """The longest exchange: processes are in step there, and one that is lost is noticed by the watch."""
 LEAVE, MOMENT = 15.0, 3.0
@@ -34,19 +35,20 @@ class Job(Group):
 
     def __init__(self, at: Place, device: str):
         self.rank, self.size, self._words = at.rank, at.size, 0
+        start = _start()
         backend, self._index, self._staged = transport(device, at.local, torch.cuda.device_count())
         if "nccl" in backend:
             torch.cuda.set_device(self._index)
         try:
-            self._base = _met(at, backend)  # of process 0 maybe the store
-            self._store = _connected(at)
-            self._watch = Watch(_connected(at), at.rank, at.size)
+            self._base = _met(at, backend, start)  # of process 0 maybe the store
+            self._store = _connected(at, start)
+            self._watch = Watch(_connected(at, start), at.rank, at.size)
         except (RuntimeError, ValueError) as error:
             first = str(error).splitlines()[0]
             raise JobEnded(
                 f"process {at.rank} of {at.size} did not meet the others at {at.host}:{at.port} within "
-                f"{START.total_seconds():.0f} s ({first}); check that all of them are started and reach that "
-                "address (MASTER_ADDR, MASTER_PORT)"
+                f"{start.total_seconds():.0f} s ({first}); check that all of them are started and reach that "
+                f"address (MASTER_ADDR, MASTER_PORT); {START_VARIABLE} sets another number of seconds"
             ) from error
         self._wires: dict[int, TorchWire | None] = {at.size: self._wire(at.size, None)}
         self._watch.begin()
@@ -70,7 +72,7 @@ class Job(Group):
             if self._asked(lambda: self._store.check(["ended"])):
                 raise JobEnded(None, int(self._store.get("ended")))
             time.sleep(pause)
-            pause = min(1.5 * pause, 0.1)
+            pause = min(1.5 * pause, 0.3)
         self._words += 1
         return pickle.loads(b64decode(self._store.get(key)))
 
@@ -82,7 +84,13 @@ class Job(Group):
             return True
 
     def leave(self, status: int) -> None:
-        """Ends this process's part in the job. Where it failed, the others end too."""
+        """Ends this process's part in the job. Where it failed, the others end too. A signal changes nothing
+        any more: a launcher may send one to all as soon as the first has ended.
+        """
+        with deferred():
+            self._leave(status)
+
+    def _leave(self, status: int) -> None:
         failed = status not in (0, 1)
         try:
             if failed:
@@ -137,11 +145,24 @@ def transport(device: str, local: int, devices: int) -> tuple[str, int, bool]:
     return ("cpu:gloo,cuda:nccl", local, False) if local < devices else ("gloo", 0, True)
 
 
-def _met(at: Place, backend: str) -> dist.Store:
+def _start() -> timedelta:
+    """How long to wait for the others; BadInput where the environment says no number of seconds."""
+    text = os.environ.get(START_VARIABLE, str(START))
+    try:
+        seconds = float(text)
+        if not 0 < seconds < 86_400:
+            raise ValueError(text)
+        return timedelta(seconds=seconds)
+    except ValueError:
+        message = f"must be a number of seconds, > 0 and less than a day; got {text!r}"
+        raise BadInput(Fault(message, START_VARIABLE)) from None
+
+
+def _met(at: Place, backend: str, start: timedelta) -> dist.Store:
     """The job's store, once all processes have come."""
     url = "env://" if at.agent else f"tcp://{at.host}:{at.port}"
-    store, _, _ = next(dist.rendezvous(url, at.rank, at.size, timeout=START))
-    store.set_timeout(START)
+    store, _, _ = next(dist.rendezvous(url, at.rank, at.size, timeout=start))
+    store.set_timeout(start)
     dist.init_process_group(
         backend=backend,
         store=dist.PrefixStore(f"group/{at.attempt}", store),
@@ -152,7 +173,7 @@ def _met(at: Place, backend: str) -> dist.Store:
     return store
 
 
-def _connected(at: Place) -> dist.Store:
+def _connected(at: Place, start: timedelta) -> dist.Store:
     """Another connection to the store: one of two that wait does not keep the other."""
-    store = dist.TCPStore(at.host, at.port, is_master=False, wait_for_workers=False, timeout=START)
+    store = dist.TCPStore(at.host, at.port, is_master=False, wait_for_workers=False, timeout=start)
     return dist.PrefixStore(f"lem-safe/{at.attempt}", store)
