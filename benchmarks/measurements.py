@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    answer_page,
     certificates,
     designs,
     fixed_costs,
     general_constraints,
+    growth_page,
     large_tables,
     paths_page,
     posteriors,
     ranges,
     shards,
+    steps_page,
     tables_page,
 )
 from benchmarks.markdown import table
@@ -301,6 +304,9 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "streaming": ("Auditing large files", streaming),
     "shards": ("Data in shards", shards.section),
     "fixed_costs": ("What a command costs", fixed_costs.section),
+    "steps": ("What a step costs", steps_page.section),
+    "growth": ("How the cost grows", growth_page.section),
+    "time_to_answer": ("Time to a given answer", answer_page.section),
     "clouds": ("Clouds in one batch", clouds),
     "tables": ("Rows of public tables", tables_page.tables),
     "mechanisms": ("One generator, three mechanisms", tables_page.mechanisms),
@@ -366,6 +372,8 @@ def main() -> None:
     arguments = parser.parse_args()
     found = json.loads(arguments.results.read_text(encoding="utf-8"))["benchmarks"]
     arguments.page.write_text(page(found), encoding="utf-8")
+    if "growth" in found:
+        growth_page.draw(found["growth"]["rows"])
 
 
 if __name__ == "__main__":

@@ -147,10 +147,13 @@ def _ours(masses: Masses) -> list[dict[str, Any]]:
     for name, (truth, made) in cases.items():
         courses = {f"h {h:g}": course(truth, masses, made(h), N, CLOUDS) for h in SIZES}
         about = row("interval", truth, name, courses, floor(masses, N * CLOUDS), N)
-        ends = [list(made(SIZES[2])(truth, Key(seed), N, [300]))[-1][2] for seed in range(40)]
+        longer = truth._replace(longest=math.inf)
+        ends = [list(made(SIZES[2])(longer, Key(seed), N, [300]))[-1][2] for seed in range(40)]
         one = [total_variation(truth.counts(x), masses) for x in ends]
         rows = min(map(len, ends))
         about |= moments(np.stack([x[:rows, 0].double().numpy() for x in ends]))
+        away = torch.cat(ends)
+        about["outside"] = round(float(((away < 1) | (away > 3)).double().mean()), 6)
         found.append(about | {"independent": rows, "one_answer": round(float(np.mean(one)), 4)})
         print(found[-1], flush=True)
     return found
