@@ -46,7 +46,7 @@ class Batch:
         """The counts of samples."""
         match = question.match(samples)
         found = tallied(samples, match, question, numbered=False)
-        tuned = samples.tuned or samples.seed in question.scenario.audit.tuned_with
+        tuned = samples.chose(question.scenario.audit.tuned_with)
         facts = {"source": samples.source, "coupled": samples.coupled, "tuned": tuned}
         facts |= {"seed": samples.seed, "moved": samples.moved}
         asked = {**asked_of(question, samples), "objects": identities(question.scenario.unsafe)}
@@ -108,8 +108,8 @@ def _must_be_the_same(mine: Mapping[str, str], its: Mapping[str, str], source: s
         if its.get(name) != told:
             message = (
                 f"was counted with another object as region '{name}' than {FIRST}, or with one that cannot be "
-                "compared (functions are compared by their code and the values that it uses); make the region "
-                "once, and give this one object to every count"
+                "compared (functions are compared by their code and the values that it uses); make the "
+                "region once, and give this one object to every count"
             )
             raise BadInput(Fault(message, source, key=f"unsafe.{name}"))
 

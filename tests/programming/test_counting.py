@@ -214,3 +214,16 @@ def test_counts_over_a_function_can_be_sent() -> None:
     sent = pickle.loads(pickle.dumps(one))
     assert sent == one and sent + one == one + one
     assert sent.report().to_json() == one.report().to_json()
+
+
+def test_bounds_are_those_of_the_report() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    clouds = rows("replica", 400, 0)
+    marked = (Drawn(x, coupled=True), Drawn(x, moved=0.0), np.concatenate([x, x]))
+    for batch in (x, clouds, rows("path", 400, 0).assign(x0=lambda t: t.x0 / 9), *marked):
+        counts = lem_safe.count(batch, NUMBERS, beta=0.5)
+        bounds = {c.set: c.upper_bound for c in counts.report().constraints}
+        assert counts.upper_bounds() == bounds
+        assert (None in bounds.values()) == any(batch is each for each in marked)
+    by_row = upper_bound(counts.inside["ball"], counts.samples, 1 - 0.05 / 3)
+    assert lem_safe.count(clouds, NUMBERS, beta=0.5).upper_bounds()["ball"] != by_row
