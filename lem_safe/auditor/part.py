@@ -77,7 +77,8 @@ class Part:
         )
         head = {"schema_version": SCHEMA_VERSION, "kind": KIND, "sha256": digest(body)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, canonical({**head, "body": body}) + "\n")
+        text = canonical({**head, "body": body}) + "\n"
+        write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))  # names that are no UTF-8
 
 
 def count_part(samples: Samples, question: Question, shard: Shard) -> Part:
@@ -160,6 +161,15 @@ def header_of(path: Path) -> tuple[str, ...] | int:
         return _header(body)
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, type(error).__name__) from error
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is a part, whole or not, by its beginning or its end."""
+    try:
+        text = path.read_bytes()
+    except (OSError, ValueError):
+        return False
+    return b'"kind":"part of an audit"' in text[-4096:]
 
 
 def _header(body: Mapping[str, Any]) -> tuple[str, ...] | int:

@@ -81,8 +81,9 @@ class Counts:
 
 def _both(one: Counts, other: Counts) -> Batch | None:
     """What a report needs of both; None where it cannot be known of one of them."""
-    if not one.samples or not other.samples:
-        return one.batch if one.samples else other.batch
+    for empty, filled in ((one, other), (other, one)):
+        if empty.batch is None and not empty.samples:
+            return filled.batch
     return None if one.batch is None or other.batch is None else one.batch.plus(other.batch)
 
 
