@@ -13,6 +13,7 @@ from lem_safe.auditor import AuditReport
 from lem_safe.auditor.audit import concluded_from, concluded_of
 from lem_safe.auditor.batch import Batch
 from lem_safe.auditor.dataset import Shard
+from lem_safe.auditor.decision import upper_bounds
 from lem_safe.auditor.guarantee import Enforced
 from lem_safe.auditor.merging import merged
 from lem_safe.auditor.opening import Source, open_samples
@@ -100,3 +101,9 @@ def audit_of(batch: Batch, *, clouds: Source | None = None, **options: Any) -> A
     """The audit of rows that were counted in batches. options: strict, correction."""
     beside = None if clouds is None else open_samples(clouds)
     return concluded_of(batch, Question(batch.scenario, clouds=beside, makers=MAKERS, **options))
+
+
+def bounds_of(batch: Batch, confidence: float) -> dict[str, float | None]:
+    """The upper bounds that the audit of these rows would claim at this confidence."""
+    question = Question(batch.scenario, makers=MAKERS, near=batch.asked["near"])
+    return upper_bounds(batch.counted(question), question, confidence)

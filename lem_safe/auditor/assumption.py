@@ -65,7 +65,7 @@ def stand(counted: Counted, question: Question) -> Stand:
     """What a bound may be computed from, given the units counted."""
     samples, unit = counted.samples, counted.unit
     tuned_with = question.scenario.audit.tuned_with
-    if samples.tuned or (samples.seed is not None and samples.seed in tuned_with):
+    if samples.chose(tuned_with):
         return Stand(unit, counted.units, because("tuned"))
     if unit == "cloud" and counted.units == 1:  # the scatter of fractions needs a second cloud
         return Stand("sample", counted.census.n, because("coupled"))

@@ -20,6 +20,8 @@ from lem_safe.auditor.rows import Rows
 from lem_safe.auditor.samples import Samples
 from lem_safe.auditor.tallies import Tallies
 from lem_safe.errors import BadInput, Fault
+from lem_safe.scenario.in_python import without_functions
+from lem_safe.scenario.told_apart import identities
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
@@ -44,10 +46,11 @@ class Batch:
         """The counts of samples."""
         match = question.match(samples)
         found = tallied(samples, match, question, numbered=False)
-        tuned = samples.tuned or samples.seed in question.scenario.audit.tuned_with
+        tuned = samples.chose(question.scenario.audit.tuned_with)
         facts = {"source": samples.source, "coupled": samples.coupled, "tuned": tuned}
         facts |= {"seed": samples.seed, "moved": samples.moved}
-        return cls(question.scenario, asked_of(question, samples), bare(match), facts, found)
+        asked = {**asked_of(question, samples), "objects": identities(question.scenario.unsafe)}
+        return cls(question.scenario, asked, bare(match), facts, found)
 
     def plus(self, other: "Batch") -> "Batch":
         """The counts of the rows of both; BadInput where they are counts of something else, or where a unit
@@ -59,6 +62,7 @@ class Batch:
                 message = f"has another {what} ({other.asked[key]}) than {FIRST} ({self.asked[key]}), so they"
                 raise BadInput(Fault(f"{message} do not add", str(other.facts["source"])))
         source = str(other.facts["source"])
+        _must_be_the_same(self.asked["objects"], other.asked["objects"], source)
         must_match(self.match, other.match, source, FIRST)
         must_be_whole(self.tallies.repeats.units, other.tallies.repeats.units, self.match.unit, source)
         return replace(self, facts=_facts(self.facts, other.facts), tallies=self.tallies.plus(other.tallies))
@@ -81,6 +85,10 @@ class Batch:
         samples = Samples(rows, facts.pop("source"), gaps=self.asked["missing"], **facts)
         return counted(self.tallies, samples, self.match, question)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All of it; a function that cannot be sent stays where it is, as it has been counted with."""
+        return {**vars(self), "scenario": without_functions(self.scenario)}
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Batch):
             return NotImplemented
@@ -92,6 +100,18 @@ class Batch:
     def _text(self) -> str:
         told = (list(self.match.names), self.match.unit, self.match.how)
         return canonical(packed([dict(self.asked), told, dict(self.facts), self.tallies.state()]))
+
+
+def _must_be_the_same(mine: Mapping[str, str], its: Mapping[str, str], source: str) -> None:
+    """Refuses counts of regions that are other Python objects, or may be."""
+    for name, told in mine.items():
+        if its.get(name) != told:
+            message = (
+                f"was counted with another object as region '{name}' than {FIRST}, or with one that cannot be "
+                "compared (functions are compared by their code and the values that it uses); make the "
+                "region once, and give this one object to every count"
+            )
+            raise BadInput(Fault(message, source, key=f"unsafe.{name}"))
 
 
 def _facts(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

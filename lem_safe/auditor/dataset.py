@@ -67,12 +67,29 @@ def dataset_of(source: str | Path, shard: Shard | None = None) -> DataSet:
     it has fewer files than shards.
     """
     files = _remote(source) if isinstance(source, str) and is_address(source) else _local(Path(source))
-    named = shown(source) if isinstance(source, str) else str(source)
+    named = named_of(source)
     if shard is not None and shard.of > len(files):
         many = f"{len(files):,} file{'s' * (len(files) != 1)}"
         message = f"there can be at most one shard per file, and {named} has {many}; got {shard}"
         raise BadInput(Fault(f"{message}; write the table as more files, or use fewer shards", key="--shard"))
     return DataSet(named, files, range(len(files)) if shard is None else shard.files(len(files)))
+
+
+def named_of(source: str | Path) -> str:
+    """What a data set is called: its path or address, without a slash at the end, ./ and secrets."""
+    if isinstance(source, str) and is_address(source):
+        plain = shown(source)
+        return plain.rstrip("/") if plain.partition("://")[2].strip("/") else plain
+    return str(Path(source))
+
+
+def on_this_machine(source: str | Path) -> list[Path]:
+    """The files of a data set that a command could overwrite: those on this machine's disks."""
+    if isinstance(source, str) and is_address(source):
+        if source.partition("://")[0].lower() != "file":
+            return []
+        return [Path(file.path.path) for file in _remote(source) if isinstance(file.path, Remote)]
+    return [file.path for file in _local(Path(source)) if isinstance(file.path, Path)]
 
 
 def _local(path: Path) -> list[DataFile]:

@@ -73,6 +73,20 @@ def decide(own: Counted, bounded: Counted, question: Question, past: Past | None
     )
 
 
+def upper_bounds(counted: Counted, question: Question, confidence: float) -> dict[str, float | None]:
+    """The upper bound of each region, at another confidence for all of them together than the scenario's;
+    None where no bound is claimed, as in a report.
+    """
+    base, each = stand(counted, question), 1 - (1 - confidence) / max(len(question.scenario.constraints), 1)
+    if base.unclaimed is not None:
+        return dict.fromkeys(counted.census.regions)
+    sequential = question.require == "anytime"
+    return {
+        name: _evidence(counted.census, r, r.by_unit, base.unit, sequential).upper(each)
+        for name, r in counted.census.regions.items()
+    }
+
+
 def _key(index: int, name: str) -> str:
     """The key of a constraint in storage: one set may be constrained twice."""
     return f"{index}: {name}"

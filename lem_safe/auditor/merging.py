@@ -47,7 +47,7 @@ def _added(whole: Part, part: Part) -> Part:
         whole,
         source=leader.source,
         names={**whole.names, **part.names},
-        coupled=whole.coupled or part.coupled,
+        said=whole.said.plus(part.said),
         tallies=whole.tallies.plus(part.tallies),
     )
 

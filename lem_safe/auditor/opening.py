@@ -16,7 +16,7 @@ import torch
 from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
 from lem_safe.auditor.arrow_files import open_arrow
-from lem_safe.auditor.beside import facts_beside, marked_beside, said_coupled
+from lem_safe.auditor.beside import facts_beside, marked_beside, said_of
 from lem_safe.auditor.dataset import ARROW, DataSet, Shard, dataset_of
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
@@ -92,8 +92,8 @@ def of_dataset(data: DataSet, columns: Sequence[str] | None, form: TableFormat) 
     """The rows of the chosen files of a data set."""
     rows = open_parts(data, form)
     named = _named(rows._replace(columns=_given(rows.columns, columns, data.source)), data.source)
-    coupled = any(said_coupled(file) for file in (data.files[i] for i in data.chosen))
-    return Samples(named, data.source, coupled=coupled, gaps=form.missing, data=data)
+    said = said_of(data.files[i] for i in data.chosen)
+    return said.on(Samples(named, data.source, gaps=form.missing, data=data))
 
 
 def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Samples:

@@ -13,6 +13,7 @@ from typing import Any
 from barriers.sets import Cells
 from barriers.sets.derived import beside
 from barriers.tables import Coder
+from lem_safe.auditor.beside import Said, said_of
 from lem_safe.auditor.counted import kept_of, tallied
 from lem_safe.auditor.dataset import Shard
 from lem_safe.auditor.matching import Match
@@ -29,7 +30,7 @@ from lem_safe.files import write_text
 from lem_safe.inputs import must_be_readable
 
 KIND = "part of an audit"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 AGAIN = "count the shard again"
 
 
@@ -38,8 +39,7 @@ class Part:
     """The counts of some files of a data set. asked: the scenario's name and fingerprint, `near`, what is
     done with missing values. header: the names of all columns, or how many there are without names. match:
     how columns are matched. data: the sha256 of the names and sizes of all files, and how many there are.
-    names: of the files that were counted, by their numbers. coupled: whether the facts beside one of these
-    files say that its rows depend on one another.
+    names: of the files that were counted, by their numbers. said: what the facts beside these files say.
     """
 
     asked: Mapping[str, Any]
@@ -49,14 +49,14 @@ class Part:
     source: str
     shard: str
     names: Mapping[int, str]
-    coupled: bool
+    said: Said
     tallies: Tallies
 
     def samples(self) -> Samples:
         """The samples that were counted, without their rows."""
         names = self.match.names
         rows = Rows(None, len(names), names, lambda chosen, size: iter(()), held_in=self.data["files"])
-        return Samples(rows, self.source, gaps=self.asked["missing"], coupled=self.coupled)
+        return self.said.on(Samples(rows, self.source, gaps=self.asked["missing"]))
 
     def write(self, path: Path) -> None:
         """Writes the file, completely or not at all."""
@@ -71,13 +71,14 @@ class Part:
                 "source": self.source,
                 "shard": self.shard,
                 "names": self.names,
-                "coupled": self.coupled,
+                "said": self.said.state(),
                 "tallies": self.tallies.state(),
             }
         )
         head = {"schema_version": SCHEMA_VERSION, "kind": KIND, "sha256": digest(body)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, canonical({**head, "body": body}) + "\n")
+        text = canonical({**head, "body": body}) + "\n"
+        write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))  # names that are no UTF-8
 
 
 def count_part(samples: Samples, question: Question, shard: Shard) -> Part:
@@ -94,7 +95,7 @@ def count_part(samples: Samples, question: Question, shard: Shard) -> Part:
         samples.source,
         str(shard),
         {i: data.files[i].name for i in data.chosen},
-        samples.coupled,
+        said_of(data.files[i] for i in data.chosen),
         found,
     )
 
@@ -141,8 +142,8 @@ def _part(body: Mapping[str, Any], asked: Mapping[str, Any], question: Question)
     names = tuple(map(str, told["names"]))
     reading = _reading(body["columns"], names, beside(question.scenario.derived, names))
     match = Match(list(range(len(names))), names, told["how"], told["unit"], None, told["detail"], reading)
-    source, shard, coupled = str(body["source"]), str(body["shard"]), bool(body["coupled"])
-    empty = Part(asked, _header(body), match, data, source, shard, {}, coupled, _NONE)
+    source, shard, said = str(body["source"]), str(body["shard"]), Said.of_state(body["said"])
+    empty = Part(asked, _header(body), match, data, source, shard, {}, said, _NONE)
     kept = kept_of(empty.samples(), match, question)
     sets = [c.set for c in question.scenario.constraints]
     comparing = Comparing(match, question.scenario.derived)
@@ -160,6 +161,15 @@ def header_of(path: Path) -> tuple[str, ...] | int:
         return _header(body)
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, type(error).__name__) from error
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is a part, whole or not, by its beginning or its end."""
+    try:
+        text = path.read_bytes()
+    except (OSError, ValueError):
+        return False
+    return b'"kind":"part of an audit"' in text[-4096:]
 
 
 def _header(body: Mapping[str, Any]) -> tuple[str, ...] | int:

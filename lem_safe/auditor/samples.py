@@ -80,6 +80,8 @@ class Samples:
     """Whether the file marks its rows as one filtered cloud (A.2), as a run's samples.npz does."""
     tuned: bool = False
     seed: int | None = None
+    seeds: frozenset[int] = frozenset()
+    """The seeds of the files, where there are several."""
     moved: float | None = None
     """The share of a run's particles that are not where they started, where the file states it."""
     gaps: Gaps = "error"
@@ -104,6 +106,10 @@ class Samples:
             return None
         named = [i for i, name in enumerate(self.rows.columns) if name in UNITS]
         return named[0] if len(named) == 1 else None
+
+    def chose(self, tuned_with: Sequence[int]) -> bool:
+        """Whether some of the rows chose the scenario's numbers, which names the seeds of those that did."""
+        return self.tuned or not self.seeds.union([self.seed]).isdisjoint(tuned_with)
 
     def blocks(
         self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN

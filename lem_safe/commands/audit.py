@@ -170,9 +170,11 @@ def _files(
     samples: str, scenario: str, write: Sequence[str], kept: _Kept, others: Sequence[Path | None]
 ) -> "list[Written]":
     """The files that --write names; BadInput where one of them cannot be written."""
-    from lem_safe.data.remote import is_address
+    from lem_safe.auditor.formats import FORMATS
+    from lem_safe.commands.files_asked import read_of, written
 
-    inputs = [None if is_address(samples) else Path(samples), Path(scenario), *others]
+    outputs = [*(file.path for file in written(write, FORMATS)), kept.rows]
+    inputs = [*read_of(samples, outputs), Path(scenario), *others]
     return files_asked(write, kept.rows, inputs, kept.overwrite)
 
 

@@ -43,7 +43,7 @@ def must_be_free(paths: Iterable[Path], inputs: Iterable[Path], overwrite: bool)
     """Refuses files that are there already, unless `overwrite`; and ones that are asked for twice, are read
     by the command, or are no files.
     """
-    faults: list[Fault] = []
+    paths, faults = list(paths), list[Fault]()
     read, seen = {real(path) for path in inputs}, set()
     for path in paths:
         place = real(path)
@@ -60,6 +60,17 @@ def must_be_free(paths: Iterable[Path], inputs: Iterable[Path], overwrite: bool)
         seen.add(place)
     if faults:
         raise BadInput(faults)
+
+
+def read_of(samples: str, paths: Iterable[Path | None]) -> list[Path]:
+    """The files that samples are read from, among which one of these paths, that are to be written, may be."""
+    from lem_safe.auditor.dataset import on_this_machine
+    from lem_safe.data.parts import in_parts
+    from lem_safe.data.remote import is_address
+
+    if not is_address(samples) and not in_parts(Path(samples)):
+        return [Path(samples)]
+    return on_this_machine(samples) if any(path is not None and path.exists() for path in paths) else []
 
 
 def must_not_be_read(path: Path, inputs: Iterable[Path]) -> None:

@@ -28,7 +28,7 @@ def count_one(
     """Counts one shard and writes the part; returns 0, as counts of a part are no verdict. others: the
     options that belong to the whole audit, which are refused. asked: those that belong to the counts.
     """
-    from lem_safe.commands.files_asked import must_be_free
+    from lem_safe.commands.files_asked import must_be_free, read_of
     from lem_safe.sharded import count_shard
 
     chosen = shard_of(shard)
@@ -40,7 +40,7 @@ def count_one(
         raise BadInput(Fault(message, key=given[0]))
     if out is None:
         raise BadInput(Fault(f"needs --out FILE, as in --out part-{chosen[0]}.json", key=KEY))
-    must_be_free([out], [Path(scenario)], overwrite)
+    must_be_free([out], [*read_of(samples, [out]), Path(scenario)], overwrite)
     part = count_shard(samples, scenario, chosen, replaced, **asked)
     part.write(out)
     files, rows = len(part.names), part.tallies.n

@@ -114,8 +114,8 @@ def found_at(address: str) -> tuple[list[tuple[Remote, str]], bool]:
     if single:
         return [(Remote(system, info.path, plain, int(info.size)), info.base_name)], True
     found = []
-    for each in sorted(files, key=lambda each: str(each.path)):
-        below = str(each.path)[len(base) :].lstrip("/")
+    names = {str(each.path)[len(base) :].lstrip("/"): each for each in files}
+    for below, each in sorted(names.items(), key=lambda one: one[0].split("/")):  # as those of paths
         found.append((Remote(system, each.path, f"{_base(plain)}/{below}", int(each.size)), below))
     return found, False
 

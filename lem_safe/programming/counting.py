@@ -11,7 +11,7 @@ from lem_safe.auditor.opening import Source
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
-from lem_safe.sharded import audit_of, batch_of, constrained
+from lem_safe.sharded import audit_of, batch_of, bounds_of, constrained
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,16 @@ class Counts:
         self._must_have_rows()
         return {name: k / self.samples for name, k in self.inside.items()}
 
-    def upper_bounds(self, confidence: float = 0.95) -> dict[str, float]:
+    def upper_bounds(self, confidence: float = 0.95) -> dict[str, float | None]:
         """Upper bounds of the probability of each region, which hold together with this confidence, where all
-        rows are independent draws from one distribution (A.2, A.4).
+        rows (or clouds, chains, paths) are independent draws from one distribution (A.2, A.4). None where a
+        report claims no bound: for one filtered cloud, copies, a run that has not moved.
         """
         if not 0 < confidence < 1:
             raise BadInput(Fault(f"must be between 0 and 1; got {confidence!r}", key="confidence"))
         self._must_have_rows()
+        if self.batch is not None:
+            return bounds_of(self.batch, confidence)
         each = 1 - (1 - confidence) / len(self.inside)
         return {name: upper_bound(k, self.samples, each) for name, k in self.inside.items()}
 
@@ -78,8 +81,9 @@ class Counts:
 
 def _both(one: Counts, other: Counts) -> Batch | None:
     """What a report needs of both; None where it cannot be known of one of them."""
-    if not one.samples or not other.samples:
-        return one.batch if one.samples else other.batch
+    for empty, filled in ((one, other), (other, one)):
+        if empty.batch is None and not empty.samples:
+            return filled.batch
     return None if one.batch is None or other.batch is None else one.batch.plus(other.batch)
 
 

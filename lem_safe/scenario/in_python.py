@@ -1,12 +1,15 @@
 """A scenario of which some parts are Python objects, which no file can say: in a file they are described."""
 
+import copy
 import hashlib
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from barriers.sets import Constraint, UnsafeSet
+from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.model import Scenario
 
 STAND_IN = {
@@ -68,3 +71,47 @@ def _is_numbers(value: Any) -> bool:
 
 def _bytes(tensor: Tensor) -> bytes:
     return bytes(tensor.detach().cpu().double().contiguous().numpy().tobytes())
+
+
+def without_functions(scenario: Scenario) -> Scenario:
+    """The same scenario to be sent to another process: a function that cannot be, such as a lambda, is only
+    named there. BadInput for a region that cannot be sent even so.
+    """
+    if not isinstance(scenario, InPython):
+        return scenario
+    regions = {name: _sendable(name, r) for name, r in scenario.unsafe.items() if isinstance(r, UnsafeSet)}
+    return in_python(scenario, regions)
+
+
+def _sendable(name: str, region: UnsafeSet) -> UnsafeSet:
+    if _can_be_sent(region):
+        return region
+    bare = copy.deepcopy(region)
+    for part in bare.modules():
+        if isinstance(part, Constraint) and not _can_be_sent(part):
+            stand_in = Constraint(_Named(part.name), part.dimension, part.smooth)
+            part.__dict__.clear()
+            part.__dict__.update(stand_in.__dict__)
+    if not _can_be_sent(bare):
+        message = "cannot be sent to another process (pickle); define its class in a module"
+        raise BadInput(Fault(message, key=f"unsafe.{name}"))
+    return bare
+
+
+def _can_be_sent(region: UnsafeSet) -> bool:
+    try:
+        pickle.dumps(region)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return False
+    return True
+
+
+class _Named:
+    """A function that is elsewhere."""
+
+    def __init__(self, name: str):
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, x: Tensor) -> Tensor:
+        message = "is a function that cannot be sent to another process, so no more rows can be counted in it"
+        raise BadInput(Fault(f"{message}; define it in a module, with def", key=self.__name__))

@@ -340,6 +340,23 @@ def test_facts_beside_one_file_of_many_are_believed(tmp_path):
     assert merge(parts, made.scenario).report.assumes == "coupled cloud: bound not claimed"
 
 
+@pytest.mark.parametrize("facts", [{"moved": 0.0}, {"seed": 7}])
+def test_what_one_file_forbids_its_data_set_does_not_claim(facts, tmp_path):
+    from lem_safe.files import sha256_of, write_json
+
+    made = dataset(tmp_path, "plain", ".csv", [20, 20, 20], 0)
+    rules = made.scenario.read_text() + "audit: {tuned_with: [7]}\n"
+    made.scenario.write_text(rules)
+    second = tmp_path / "01.csv"
+    write_json(tmp_path / "01.csv.json", {"file": second.name, "sha256": sha256_of(second), **facts})
+    alone = audited(second, made.scenario, None).report
+    whole = audited(made.pattern, made.scenario, None).report
+    assert whole.assumes == alone.assumes and whole.assumes != "independent samples"
+    assert {c.upper_bound for c in whole.constraints} == {None}
+    merged = merge(in_parts(made, [0, 1, 2, 3], [2, 0, 1]), made.scenario).report
+    assert merged.to_json() == whole.to_json()
+
+
 def test_a_shard_is_some_of_the_files_of_a_data_set(tmp_path):
     made = dataset(tmp_path, "plain", ".csv", [5] * 7, 0)
     every = [count_shard(made.pattern, made.scenario, (i, 3)).names for i in (1, 2, 3)]

@@ -175,3 +175,55 @@ def test_a_batch_without_rows_adds_nothing() -> None:
         == lem_safe.count(torch.empty(0, 2), NUMBERS).samples
         == 0
     )
+
+
+def test_functions_are_told_apart_by_what_they_compute_with() -> None:
+    x = np.array([[0.0, 0.0], [2.0, 0.0]])
+
+    def over(t: float, scale: np.ndarray | None = None):
+        return lambda z: z[:, 0] * (1.0 if scale is None else float(scale[0])) > t
+
+    def counted(region) -> Counts:
+        return lem_safe.count(x, {"r": region})
+
+    one = counted(over(1.0))
+    assert (one + counted(over(1.0))).inside == {"r": 2}
+    others = (over(-1.0), over(1.0, np.ones(1)), lambda z: z[:, 0] > 1.0, lambda z, t=1.0: z[:, 0] > t)
+    for other in others:
+        with pytest.raises(lem_safe.BadInput, match="another object as region 'r'.*give this one object"):
+            one + counted(other)
+        again = counted(other)
+        assert (again + counted(other)).samples == 4
+
+    class Bound:
+        def __init__(self, t: float) -> None:
+            self.t = t
+
+        def __call__(self, z):
+            return z[:, 0] > self.t
+
+    first = Bound(1.0)
+    assert (counted(first) + counted(first)).samples == 4
+    with pytest.raises(lem_safe.BadInput, match="another object"):
+        counted(first) + counted(Bound(-1.0))
+
+
+def test_counts_over_a_function_can_be_sent() -> None:
+    x, regions = np.random.default_rng(0).normal(size=(50, 2)), {"r": lambda z: z[:, 0] > 1, **REGIONS}
+    one = lem_safe.count(x, regions, beta=0.5)
+    sent = pickle.loads(pickle.dumps(one))
+    assert sent == one and sent + one == one + one
+    assert sent.report().to_json() == one.report().to_json()
+
+
+def test_bounds_are_those_of_the_report() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    clouds = rows("replica", 400, 0)
+    marked = (Drawn(x, coupled=True), Drawn(x, moved=0.0), np.concatenate([x, x]))
+    for batch in (x, clouds, rows("path", 400, 0).assign(x0=lambda t: t.x0 / 9), *marked):
+        counts = lem_safe.count(batch, NUMBERS, beta=0.5)
+        bounds = {c.set: c.upper_bound for c in counts.report().constraints}
+        assert counts.upper_bounds() == bounds
+        assert (None in bounds.values()) == any(batch is each for each in marked)
+    by_row = upper_bound(counts.inside["ball"], counts.samples, 1 - 0.05 / 3)
+    assert lem_safe.count(clouds, NUMBERS, beta=0.5).upper_bounds()["ball"] != by_row
