@@ -93,7 +93,7 @@ def save_classifier(
     them, over data units.
 
     classes: a name for each output, a logit. columns: the names of its inputs; a scenario then uses its
-    columns of these names. Raises ValueError for any other network.
+    columns of these names. The same network gives the same file. Raises ValueError for any other network.
     """
     from safetensors.torch import save
 
@@ -117,7 +117,17 @@ def save_classifier(
     text = {"format": FORMAT, "activation": layers.activation, "classes": json.dumps(list(classes))}
     if columns is not None:
         text["columns"] = json.dumps(list(columns))
-    Path(path).write_bytes(save(tensors, metadata=text))
+    Path(path).write_bytes(_sorted(save(tensors, metadata=text)))
+
+
+def _sorted(file: bytes) -> bytes:
+    """A safetensors file with the keys of its header in alphabetical order: those of its metadata come in
+    another one each time.
+    """
+    length = int.from_bytes(file[:8], "little")
+    header = json.dumps(json.loads(file[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of eight
+    return len(header).to_bytes(8, "little") + header + file[8 + length :]
 
 
 def load_classifier(path: str | PathLike[str]) -> Saved:

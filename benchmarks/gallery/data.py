@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from benchmarks.design_checks import pressure_vessel, welded_beam
-from benchmarks.gallery import hall
+from benchmarks.gallery import digit_classifiers, hall
 from benchmarks.gallery.measured_tables import tumours, write_patients
 from benchmarks.gallery.order_table import orders
 
@@ -133,4 +133,5 @@ FILES: dict[str, Callable[[Path], None]] = {
     "orders.csv": orders,
     "tumours.csv": tumours,
     "patients.csv": write_patients,
+    "digits_classifier.safetensors": digit_classifiers.write,
 }
