@@ -1,5 +1,5 @@
-"""What shards and merges do to files: they replace no data, are called the same however a path is written, and
-say what is expected.
+"""What shards and merges do to files: they replace no data, are called the same however a path is written,
+and say what is expected.
 """
 
 import os
