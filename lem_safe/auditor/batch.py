@@ -107,8 +107,8 @@ def _must_be_the_same(mine: Mapping[str, str], its: Mapping[str, str], source: s
     for name, told in mine.items():
         if its.get(name) != told:
             message = (
-                f"was counted with another object as region '{name}' than {FIRST}, or with one that cannot be "
-                "compared (functions are compared by their code and the values that it uses); make the "
+                f"was counted with another object as region '{name}' than {FIRST}, or with one that cannot "
+                "be compared (functions are compared by their code and the values that it uses); make the "
                 "region once, and give this one object to every count"
             )
             raise BadInput(Fault(message, source, key=f"unsafe.{name}"))
