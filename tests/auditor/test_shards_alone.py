@@ -95,7 +95,7 @@ def test_folders_are_whole_numbers_and_clash_with_no_column(data, capsys):
         Path(f"y/year={year}").mkdir(parents=True)
         Path(f"y/year={year}/0.csv").write_text("a,b\n1,2\n3,4\n")
     write_audit_files(Path("o"), audited("y", "s.yaml", None))
-    inside = contents.read(Path("o")).inside("r", np.array([[3.0, 2020.0], [3.0, 2021.0]]))  # for the page
+    inside = contents.read(Path("o")).inside("r", np.array([[2020.0, 3.0], [2021.0, 3.0]]))  # for the page
     assert inside.tolist() == [True, False]
     Path("y/year=2020/0.csv").write_text("a,year\n1,2020\n")
     capsys.readouterr()
