@@ -96,6 +96,17 @@ def of_dataset(data: DataSet, columns: Sequence[str] | None, form: TableFormat) 
     return said.on(Samples(named, data.source, gaps=form.missing, data=data))
 
 
+def names_without_rows(source: Any) -> list[str] | None:
+    """The columns of a file of Parquet or Arrow that has no rows; None for everything else."""
+    if not _is_path(source) or is_address(source) or not Path(source).is_file():
+        return None
+    path, kind = Path(source), kind_of(Path(source))
+    if kind not in (".parquet", *ARROW):
+        return None
+    rows = open_arrow(path) if kind in ARROW else open_parquet(path, may_be_empty=True)
+    return list(rows.columns or ()) if rows.total == 0 else None
+
+
 def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Samples:
     kind = kind_of(path)
     if form.missing == "error" and facts_beside(path).get("missing") == "keep":

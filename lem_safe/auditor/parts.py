@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barriers.tables import Coder, Holding, TableFormat, is_text, kind_of, kind_of_cells, number
+from barriers.tables.names import identifier
 from lem_safe.auditor.arrow_files import open_arrow
 from lem_safe.auditor.dataset import ARROW, DataFile, DataSet
 from lem_safe.auditor.rows import Coders, Rows
@@ -116,6 +117,12 @@ def _open(file: DataFile, form: TableFormat) -> Rows:
         rows = open_arrow(path) if kind_of(path) in ARROW else open_parquet(path, may_be_empty=True)
     if not file.folders or rows.columns is None:
         return rows
+    clash = next((name for name in file.folders if identifier(name) in map(identifier, rows.columns)), None)
+    if clash is not None:
+        message = f"has a column '{clash}', and its folder {clash}={file.folders[clash]} says that column too"
+        raise BadInput(
+            Fault(f"{message}; rename one of them, or leave the column out of the file", str(path))
+        )
     columns = identifiers(placeholders([*rows.columns, *file.folders]), str(path))[0]
     said = _Folders(file, rows)
     return rows._replace(

@@ -63,7 +63,7 @@ def must_be_free(paths: Iterable[Path], inputs: Iterable[Path], overwrite: bool)
 
 
 def read_of(samples: str, paths: Iterable[Path | None]) -> list[Path]:
-    """The files that samples are read from, among which one of these paths, to be written, may be."""
+    """The files that samples are read from, among which these paths, which are to be written, may be."""
     from lem_safe.auditor.dataset import on_this_machine
     from lem_safe.data.parts import in_parts
     from lem_safe.data.remote import is_address

@@ -57,11 +57,7 @@ def merge(
     from lem_safe.sharded import merge as merged
 
     must_be_a_format(form)
-    paths, asked = (parts, scenario) if scenario is not None else (parts[:-1], parts[-1])
-    _must_be_in_order(paths, asked)
-    if not paths:
-        message = "needs the parts and the scenario: lem-safe merge PART... SCENARIO"
-        raise BadInput(Fault(message, key="merge"))
+    paths, asked = _told(parts, scenario)
     inputs = [*map(Path, paths), Path(asked), clouds, trace]
     files = files_asked(write or [], None, inputs, overwrite)
     if out is not None:
@@ -77,6 +73,16 @@ def merge(
             auditing.write_audit(out, done)
     tell(done.report, "json" if json else form, files, [None if out is None else out / "report.html"])
     return done.report.status
+
+
+def _told(parts: list[str], scenario: str | None) -> tuple[list[str], str]:
+    """The parts, and the scenario; BadInput where there is no part."""
+    paths, asked = (parts, scenario) if scenario is not None else (parts[:-1], parts[-1])
+    _must_be_in_order(paths, asked)
+    if not paths:
+        message = "needs the parts and the scenario: lem-safe merge PART... SCENARIO"
+        raise BadInput(Fault(message, key="merge"))
+    return paths, asked
 
 
 def _must_be_in_order(paths: list[str], scenario: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any, SupportsFloat
 from lem_safe.auditing import Asked, table_format
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.batch import Batch
-from lem_safe.auditor.opening import Source
+from lem_safe.auditor.opening import Source, names_without_rows
 from lem_safe.bounds.clopper_pearson import upper_bound
+from lem_safe.bounds.several import Correction
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
 from lem_safe.sharded import audit_of, batch_of, bounds_of, constrained
@@ -58,16 +59,18 @@ class Counts:
         each = 1 - (1 - confidence) / len(self.inside)
         return {name: upper_bound(k, self.samples, each) for name, k in self.inside.items()}
 
-    def report(self, **options: Any) -> AuditReport:
+    def report(
+        self, *, strict: bool = False, correction: Correction | None = None, clouds: Source | None = None
+    ) -> AuditReport:
         """The audit of all rows counted, without what depends on their numbers: which rows the worst are,
         quantiles of the rows inside, and the effective number of samples.
 
-        options: strict, correction and clouds, as of `lem_safe.audit`.
+        The options are those of `lem_safe.audit`.
         """
         self._must_have_rows()
         if self.batch is None:
             raise BadInput(Fault("a report needs counts that lem_safe.count has made"))
-        return audit_of(self.batch, **options)
+        return audit_of(self.batch, strict=strict, correction=correction, clouds=clouds)
 
     def _must_have_rows(self) -> None:
         if not self.samples:
@@ -107,13 +110,25 @@ def count(
     options are those of `lem_safe.audit`. Raises BadInput.
     """
     tolerated = 0.0 if isinstance(regions, Mapping) and beta is None else beta
-    shape = getattr(batch, "shape", None)
-    if shape is not None and len(shape) == 2 and shape[0] == 0:
-        names = constrained(regions, _names(batch) if columns is None else columns, shape[1], tolerated)
+    empty = _without_rows(batch)
+    if empty is not None:
+        own, width = empty
+        names = constrained(regions, own if columns is None else columns, width, tolerated)
         return Counts(dict.fromkeys(names, 0), 0)
     form = table_format(header, separator, decimal, missing)
     found = batch_of(batch, regions, tolerated, columns=columns, form=form, near=near)
     return Counts(found.inside(), found.n, found)
+
+
+def _without_rows(batch: Source) -> tuple[list[str] | None, int] | None:
+    """The names and the number of columns of a table, or a Parquet or Arrow file, that has no rows; None for
+    what has some.
+    """
+    shape = getattr(batch, "shape", None)
+    if shape is not None and len(shape) == 2 and shape[0] == 0:
+        return _names(batch), shape[1]
+    names = names_without_rows(batch)
+    return None if names is None else (names, len(names))
 
 
 def _names(batch: Source) -> list[str] | None:

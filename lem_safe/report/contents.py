@@ -79,9 +79,8 @@ class Contents:
         if self.made is not None:
             return dict(self.made)
         try:
-            return regions(
-                self.scenario["unsafe"], self.columns, self.scenario.get("derived"), self.audit.get("kinds")
-            )
+            kinds = self.audit.get("kinds") or {}  # the audit has judged by these, be it of a run or a file
+            return regions(self.scenario["unsafe"], self.columns, self.scenario.get("derived"), kinds)
         except SpecificationError as error:
             raise BadInput(Fault(str(error), str(self.directory / "scenario.yaml"))) from error
 

@@ -5,10 +5,13 @@ and say what is expected.
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lem_safe import audit, cli
+from lem_safe.auditing import audited, write_audit_files
 from lem_safe.auditor.dataset import dataset_of
+from lem_safe.report import contents
 
 RULES = """\
 version: 1
@@ -84,3 +87,17 @@ def test_a_name_that_is_not_utf_8_is_counted(data, capsys):
     assert run("merge", "p1.json", "p2.json", "s.yaml", "--write", "json=two.json") == 0
     assert run("audit", "d", "s.yaml", "--write", "json=one.json") == 0
     assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
+
+
+def test_folders_are_whole_numbers_and_clash_with_no_column(data, capsys):
+    Path("s.yaml").write_text(RULES.replace("a > 2", "year == 2020 and a > 2"))
+    for year in (2020, 2021):
+        Path(f"y/year={year}").mkdir(parents=True)
+        Path(f"y/year={year}/0.csv").write_text("a,b\n1,2\n3,4\n")
+    write_audit_files(Path("o"), audited("y", "s.yaml", None))
+    inside = contents.read(Path("o")).inside("r", np.array([[2020.0, 3.0], [2021.0, 3.0]]))  # for the page
+    assert inside.tolist() == [True, False]
+    Path("y/year=2020/0.csv").write_text("a,year\n1,2020\n")
+    capsys.readouterr()
+    assert run("audit", "y", "s.yaml") == 2
+    assert "has a column 'year', and its folder year=2020 says that column too" in capsys.readouterr().err

@@ -227,3 +227,24 @@ def test_bounds_are_those_of_the_report() -> None:
         assert (None in bounds.values()) == any(batch is each for each in marked)
     by_row = upper_bound(counts.inside["ball"], counts.samples, 1 - 0.05 / 3)
     assert lem_safe.count(clouds, NUMBERS, beta=0.5).upper_bounds()["ball"] != by_row
+
+
+def test_an_empty_file_adds_nothing_and_an_unknown_option_is_named(tmp_path) -> None:
+    pytest.importorskip("pyarrow")
+    table = rows("words", 20, 0)
+    table[:0].to_parquet(tmp_path / "empty.parquet")
+    table[:0].to_feather(tmp_path / "empty.feather")
+    counts = lem_safe.count(table, MANY, beta=0.3)
+    for name in ("empty.parquet", "empty.feather"):
+        assert lem_safe.count(tmp_path / name, MANY, beta=0.3) + counts == counts
+    with pytest.raises(TypeError, match=r"report\(\).*'foo'"):
+        counts.report(foo=1)
+
+
+def test_rows_that_are_left_out_are_counted_in_batches_of_their_own() -> None:
+    table = rows("gaps", 40, 0).sort_values("x0")
+    whole = lem_safe.count(table, NUMBERS, beta=0.3, missing="drop")
+    gone = int(table.x0.isna().sum())
+    halves = (table[: len(table) - gone], table[len(table) - gone :])
+    parts = [lem_safe.count(half, NUMBERS, beta=0.3, missing="drop") for half in halves]
+    assert parts[1].samples == 0 and sum(parts) == whole == parts[1] + parts[0]
