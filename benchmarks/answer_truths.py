@@ -24,8 +24,8 @@ from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 
 F64 = torch.float64
-POINTS = {1: 2_000_001, 2: 1601}
-"""Points of the quadrature along each axis."""
+POINTS = {1: 2_000_000, 2: 1600}
+"""Points of the quadrature along each axis, the midpoints of as many pieces of [−6, 6]."""
 Masses = Float[np.ndarray, "cells"]
 Start = Callable[[Key, int], Float[Tensor, "n d"]]
 
@@ -68,7 +68,7 @@ def exact(truth: Truth) -> Masses:
     weighed as the dual says; a tolerance of 0 leaves nothing inside.
     """
     d = truth.energy.dimension
-    axis = torch.linspace(-6, 6, POINTS[d], dtype=F64)
+    axis = 12 * (torch.arange(POINTS[d], dtype=F64) + 0.5) / POINTS[d] - 6
     grid = torch.cartesian_prod(*[axis] * d).reshape(-1, d)
     weights = torch.cat([(-truth.energy.double()(part)).exp() for part in grid.split(1 << 20)])
     truth.energy.float()
@@ -109,22 +109,22 @@ HEXAGON = [[1.5 * math.cos(math.pi * k / 3), 1.5 * math.sin(math.pi * k / 3)] fo
 SQUARES = np.round(np.arange(-3.75, 3.76, 0.75), 10)
 TRUTHS: dict[str, Truth] = {
     "line": Truth(
-        "N(0, 1), x ≥ 1, β .05",
+        "N(0, 1), x ≥ .5, β .1",
         Gaussian([0.0], 1.0),
-        [HalfSpace([1.0], 1.0)],
-        [0.05],
+        [HalfSpace([1.0], 0.5)],
+        [0.1],
         around([-1.0], 0.5),
         np.round(np.arange(-3.5, 3.51, 0.25), 10),
         10.0,
     ),
     "hexagon": Truth(
-        "six modes, ball, β .04",
+        "six modes, ball, β .06",
         GaussianMixture(HEXAGON, 0.5),
-        [Ball([1.5, 0.0], 0.6)],
-        [0.04],
+        [Ball([1.5, 0.0], 0.8)],
+        [0.06],
         around([-1.5, 0.0], 0.3),
         SQUARES,
-        10.0,
+        20.0,
     ),
     "overlapping": Truth(
         "N(0, I), two balls that overlap, β .08 and .05",

@@ -113,6 +113,7 @@ def _solves(rows: Rows) -> list[str]:
             lines,
         ),
         "",
+        *_by_constraints(rows),
         "Predicted: the products bound it; they took a fifth of it, the rest were copies to float64 and "
         "memory that the system cleared each time. Tried: products of rows as they lie, d × d blocks of "
         "which only the diagonal is used (as slow as putting them in order: thrown away); pieces of 2^14 to "
@@ -120,6 +121,24 @@ def _solves(rows: Rows) -> list[str]:
         "twice, once for A Aᵀ and A v, once for u and A u, which the reported residual is made of; "
         "statistics are stacked with the constraints first in memory. One row alone has products as cheap "
         "as the vectors beside it.",
+        "",
+    ]
+
+
+def _by_constraints(rows: Rows) -> list[str]:
+    """The exponents in m, of the largest problems."""
+    size = max(r["size"] for r in rows)
+    largest = {r["m"]: r for r in rows if r["size"] == size}
+    if len(largest) < 2:
+        return []
+    few, many = sorted(largest)[-2:]
+    before, after = largest[few], largest[many]
+    own, bare = (
+        math.log(after[k] / before[k]) / math.log(many / few) for k in ("constraints first", "products")
+    )
+    return [
+        f"Linear in the unknowns; from {few} to {many} constraints the exponent in m is {own:.2f}, that of "
+        f"the products {bare:.2f}: A Aᵀ alone is quadratic.",
         "",
     ]
 

@@ -39,9 +39,9 @@ from lem_safe.samplers import Langevin, Mala, Sampler
 PARTS = (*TRUTHS, "interval")
 EPSILONS = (0.05, 0.02)
 N, CLOUDS = 10_000, 8
-LOOKS = sorted({*range(1, 13), *(round(2 ** (i / 3)) for i in range(11, 26))})
-"""The steps after which a cloud is looked at: 1 to 323."""
-TESTED, UNTESTED = (0.1, 0.3, 1.0), (0.01, 0.03, 0.1, 0.3)
+LOOKS = sorted({*range(1, 13), *(round(2 ** (i / 3)) for i in range(11, 29))})
+"""The steps after which a cloud is looked at: 1 to 645."""
+TESTED, UNTESTED = (0.1, 0.2, 0.3, 1.0), (0.01, 0.03, 0.1, 0.3)
 """Step sizes with a Metropolis test and without."""
 
 Seen = tuple[int, float, Tensor]
