@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast
 from benchmarks.gallery import (
     around_what_came_later,
     behind_a_barrier,
+    fair_posterior,
     impossible_cells,
     never_a_seven,
     nobodys_record,
@@ -48,6 +49,7 @@ ENTRIES: dict[str, Entry] = {
         welded_beam,
         pressure_vessel,
         off_the_walls,
+        fair_posterior,
         rare_and_unsafe,
         behind_a_barrier,
     )
