@@ -4,6 +4,7 @@ are installed.
 
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,9 @@ def test_the_python_of_the_page(data: lem_safe.AuditReport) -> None:
 def test_the_engines_of_the_page(title: str, data: lem_safe.AuditReport) -> None:
     (block,) = blocks(title, "python")
     code = compile(block, "docs/large-data.md", "exec")
-    pytest.importorskip(ENGINES[title])
+    assert ENGINES[title].partition(".")[0] in block and "lem_safe.count" in block
+    if find_spec(ENGINES[title].partition(".")[0]) is None:
+        return  # `python -m benchmarks shards:engines` runs it where the engine is installed
     found: dict[str, object] = {"__name__": "page"}
     exec(code, found)
     assert found["counts"].inside == {c.set: c.violations for c in data.constraints}
