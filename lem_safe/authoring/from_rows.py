@@ -59,7 +59,8 @@ def _side(x: Float[np.ndarray, "n"], column: int, sign: int) -> Threshold:
 
 def _rule(rows: Rows, columns: Sequence[str]) -> Mapping[str, Any]:
     found = threshold(rows)
-    return {"where": f"{columns[found.column]} {'>' if found.sign > 0 else '<'} {found.at!r}"}
+    at = repr(found.at).removesuffix(".0")
+    return {"where": f"{columns[found.column]} {'>' if found.sign > 0 else '<'} {at}"}
 
 
 def _half_space(rows: Rows, columns: Sequence[str]) -> Mapping[str, Any]:
