@@ -30,8 +30,9 @@ def section(rows: Rows) -> list[str]:
         "",
         "Predicted: whatever targets the projection itself (gate and tilt with a tested sampler, thinning) "
         "ends below the resolution after as many steps as the sampler alone needs, a tilt after twice as "
-        "many, for its pilot; Langevin's own bias in h costs step and drift small steps; projected, rejected "
-        "and penalised samples have another distribution and never arrive.",
+        "many, for its pilot; the biases of order h of Langevin cost step and drift small steps, and "
+        "primal–dual Langevin too, which bounds the chance of being inside after the noise; projected and "
+        "rejected samples have another distribution and never arrive.",
         *(["", *_interval(own)] if own else []),
     ]
 
@@ -60,8 +61,7 @@ def _interval(rows: Rows) -> list[str]:
     first, best = theirs[0], ours[0]
     ratio = 1e3 * first["seconds"] / best["0.02"]["ms"]
     courses = "; ".join(
-        f"{r['method'].split(', ')[1]}: " + ", ".join(f"{d:.3f}" for d in r["by_length"].values())
-        for r in theirs
+        f"{r['method'].split(', ')[1]}: " + ", ".join(f"{d:.3f}" for _, d in by_length(r)) for r in theirs
     )
     return [
         "**PD-LMC on its own example** (Chamon, Karimi, Korba 2024): N(0, 1) truncated to [1, 3], by the "
@@ -98,6 +98,11 @@ def _interval(rows: Rows) -> list[str]:
     ]
 
 
+def by_length(r: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """The distances of PD-LMC, by ascending length of its run."""
+    return sorted((int(length), distance) for length, distance in r["by_length"].items())
+
+
 def _of_interval(r: Mapping[str, Any]) -> list[str]:
     published = "seconds" in r
     bias = r["by_length"]["1000000"] if published else r["settled"]
@@ -115,8 +120,8 @@ def _of_interval(r: Mapping[str, Any]) -> list[str]:
 
 def _chain_within(r: Mapping[str, Any], ε: float) -> str:
     """Milliseconds of the shortest run that is within ε, and the draws that it is worth."""
-    for length, distance in r["by_length"].items():
+    for length, distance in by_length(r):
         if distance <= ε:
-            share = int(length) / r["steps"]
+            share = length / r["steps"]
             return f"{1e3 * share * r['seconds']:.1f} ({share * r['independent']:.0f} draws)"
     return "never"
