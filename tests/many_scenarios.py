@@ -26,8 +26,8 @@ INIT = "{kind: gaussian, mean: [0, 0.5], std: 0.6}"
 def scenario(
     filter: str = "kind: gate",
     sampler: str = "kind: langevin",
-    samples: int = 2 * BLOCK + 5,
-    steps: int = 8,
+    samples: int = BLOCK + 700,
+    steps: int = 6,
     step_size: float = 0.05,
     more: str = "",
 ) -> Any:

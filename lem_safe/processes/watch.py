@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-BEAT, LOST = 2.0, 25.0
+BEAT, LOST = 2.0, 20.0
 """Seconds between two signs of life, and after which a process without one is lost."""
 GRACE = 8.0
 """Seconds that a process has to end by itself once the job has."""

@@ -28,8 +28,8 @@ from lem_safe.runs.starting import start
 from lem_safe.samplers import particlewise
 from lem_safe.samplers.blocks import by_block
 
-NUMBERS = 1 << 22
-"""The coordinates of one slice, at most: 16 MiB in float32, a few times that while it is sampled."""
+NUMBERS = 1 << 20
+"""The coordinates of one slice, at most: 4 MiB in float32, about ten times that while it is sampled."""
 ROWS = "rows.npy"
 """The file of the rows so far, beside the checkpoint of a draw."""
 

@@ -36,11 +36,11 @@ def same_bytes(one: Path, other: Path) -> None:
 
 
 CASES = {
-    "gate": scenario(),
+    "gate": scenario(samples=2 * BLOCK + 5),
     "gate, mala": scenario(sampler="kind: mala, adapt: {steps: 3}"),
     "tilt": scenario("kind: tilt"),
     "reject, tempered": scenario("kind: reject", "kind: parallel_tempering, temperatures: [2.0]"),
-    "none, settled": scenario("kind: none", steps=30, more="stop: {kind: settled, records: 1, below: 2}"),
+    "none, settled": scenario("kind: none", steps=20, more="stop: {kind: settled, records: 1, below: 2}"),
     "gate, metric": scenario(sampler="kind: preconditioned, metric: covariance"),
     "step": scenario("kind: step"),
 }
@@ -50,7 +50,7 @@ CASES = {
 def test_the_bytes_are_those_of_one_process(name: str, tmp_path: Path) -> None:
     chosen = CASES[name]
     run_in(1, chosen, tmp_path / "one")
-    assert set(run_in(3 if "," in name else 2, chosen, tmp_path / "many")) <= {0, 1}
+    assert set(run_in(3 if name == "gate" else 2, chosen, tmp_path / "many")) <= {0, 1}
     same_bytes(tmp_path / "one", tmp_path / "many")
 
 
@@ -65,9 +65,10 @@ AVERAGED = {
 def test_what_averages_is_the_same_to_rounding_and_in_a_fixed_order(name: str, tmp_path: Path) -> None:
     chosen = AVERAGED[name]
     run_in(1, chosen, tmp_path / "one")
-    for again in ("many", "again"):
-        assert set(run_in(3, chosen, tmp_path / again)) <= {0, 1}
-    same_bytes(tmp_path / "many", tmp_path / "again")
+    assert set(run_in(2, chosen, tmp_path / "many")) <= {0, 1}
+    if name == "drift":
+        run_in(2, chosen, tmp_path / "again")
+        same_bytes(tmp_path / "many", tmp_path / "again")
     one, many = arrays(tmp_path / "one"), arrays(tmp_path / "many")
     for file, found in one.items():
         for key, values in found.items():
@@ -90,9 +91,9 @@ class Interrupting(Silent):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize("first, then", [(2, 1), (3, 2), (2, 3)])
+@pytest.mark.parametrize("first, then", [(2, 1), (3, 2)])
 def test_a_run_goes_on_in_another_number_of_processes(first: int, then: int, tmp_path: Path) -> None:
-    chosen = scenario(sampler="kind: mala, adapt: {steps: 3}")
+    chosen = scenario(sampler="kind: mala, adapt: {steps: 3}", samples=2 * BLOCK + 5)
     run_in(1, chosen, tmp_path / "one")
     out, asked = tmp_path / "many", Interrupting("filter")
     assert set(run_in(first, chosen, out, progress=asked)) == {143}
@@ -148,7 +149,7 @@ def test_a_lost_process_ends_the_job(tmp_path: Path, capfd: pytest.CaptureFixtur
             os.kill(os.getpid(), signal.SIGKILL)
         if job.rank:
             return serve(job)
-        return run(scenario(steps=10**6), out=tmp_path / "many", group=job).exit_status
+        return run(scenario(samples=2 * BLOCK + 5, steps=10**6), out=tmp_path / "many", group=job).exit_status
 
     began = time.monotonic()
     assert in_processes(3, lead) == [3, -signal.SIGKILL, 3]
@@ -164,8 +165,8 @@ energy:
   kind: trained
   data: {kind: eight_gaussians, samples: 300}
   network: {kind: mlp, hidden: 16, depth: 2}
-  loss: {kind: calibrated, draws: 64}
-  training: {steps: 40, batch_size: 64}
+  loss: {kind: calibrated, draws: 32}
+  training: {steps: 15, batch_size: 32}
 unsafe: {ball: {kind: ball, center: [2, 0], radius: 0.5}}
 constraints: [{set: ball, beta: 0.05}]
 sampler: {kind: langevin, samples: 100, steps: 2, step_size: 0.01}
@@ -192,12 +193,12 @@ CLOUDS = {
     "settled": scenario(
         "kind: tilt, multipliers: [1.0, 0.5]",
         samples=3000,
-        steps=40,
+        steps=20,
         more="audit: {replicas: 12}\nstop: {kind: settled, records: 1, below: 2}",
     ),
     "adapted": scenario(sampler="kind: mala, adapt: {steps: 3}", samples=500, more="audit: {replicas: 3}"),
     "born": scenario(sampler="kind: birth_death, every: 2", samples=64, more="audit: {replicas: 4}"),
-    "few large ones": scenario(samples=2 * BLOCK + 5, steps=5, more="audit: {replicas: 2}"),
+    "few large ones": scenario(samples=2 * BLOCK + 5, steps=4, more="audit: {replicas: 2}"),
 }
 
 
