@@ -41,7 +41,7 @@ from lem_safe.runs.recorded_clouds import RecordedClouds
 from lem_safe.runs.starting import start
 
 AXES: dict[str, tuple[int, ...]] = {
-    "n": (256, 1024, 4096, 16_384, 65_536),
+    "n": (256, 1024, 4096, 16_384, 65_536, 262_144),
     "d": (2, 8, 32, 128, 512),
     "m": (1, 4, 16, 64),
     "K": (2, 8, 32, 128, 512),

@@ -39,7 +39,7 @@ STEP_SIZE = 0.01
 FILTERS = ("drift", "step", "gate", "tilt")
 BETA = 0.01
 BALL = "{kind: ball, center: [1.0, 0.0], radius: 0.5}"
-WARM, STEPS, ROUNDS, TOGETHER = 60, 20_000, 12, 10
+WARM, STEPS, ROUNDS, TOGETHER = 30, 20_000, 6, 5
 TEXT = """
 version: 1
 name: steps
@@ -84,7 +84,7 @@ def least(works: Mapping[str, Work], rounds: int, seconds: float = 0.05) -> dict
 
 @torch.no_grad()
 def _filters() -> list[dict[str, Any]]:
-    rows = [row for n in SIZES for row in _filtered(f"{n:,}", _network(), n, [BALL], FILTERS)]
+    rows = [row for n in SIZES[:3] for row in _filtered(f"{n:,}", _network(), n, [BALL], FILTERS)]
     return [*rows, *_filtered("10,000, sixteen balls", _network(), 10_000, sixteen(), ("drift",))]
 
 
