@@ -8,7 +8,8 @@ connects by gloo on this machine, one core each, turn about, the least of severa
 energy is an MLP, 2-128-128-128-1; two balls, as full as is tolerated. `calls` and
 `bytes` are what a process hands over in a step; a meeting, about once a second, is counted apart.
 
-`link` are the constants of a model (`processes_page`): the latency of an exchange and the rate of a long one.
+The predicted time of two processes is half of one's and the exchanges, from constants that are measured
+apart: the latency of an exchange and the rate of a long one.
 """
 
 import argparse
@@ -85,12 +86,11 @@ def measure(part: str | None = None) -> list[dict[str, Any]]:
     if part == "link":
         return [{"name": "link", **_job(2, part)["link"]}]
     sides: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
-    load = os.getloadavg()[0]
     for _ in range(TURNS):
         for size, found in sides.items():
             found.append(_job(size, part))
     one, two = (_least([each[part] for each in found]) for found in sides.values())
-    return [{**_row(part, one, two), "load": round(load, 1)}]
+    return [_row(part, one, two, min((each["link"] for each in sides[2]), key=lambda r: r["latency_ms"]))]
 
 
 def _least(rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -99,7 +99,10 @@ def _least(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     return {key: min(r[key] for r in rounds) if key in times else value for key, value in rounds[-1].items()}
 
 
-def _row(name: str, one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+def _row(name: str, one: dict[str, Any], two: dict[str, Any], link: dict[str, Any]) -> dict[str, Any]:
+    expected = one["ms"] / 2
+    if "calls" in two:
+        expected += two["calls"] * link["latency_ms"] + two["bytes"] / link["bytes_per_ms"]
     return {
         "name": name,
         "one_ms": one["ms"],
@@ -107,6 +110,7 @@ def _row(name: str, one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
         "efficiency": round(one["ms"] / (2 * two["ms"]), 3),
         "one_processor_ms": one["processor_ms"],
         "processor_efficiency": round(one["processor_ms"] / (2 * two["processor_ms"]), 3),
+        "predicted_ms": round(expected, 3),
         **{key: value for key, value in two.items() if key != "ms"},
     }
 
@@ -136,7 +140,7 @@ def _child(part: str) -> None:
     found = {}
     if part != "link":
         found[part] = _training(job) if part == "training" else _chain(job, FILTERS[part])
-    if job is not None and part == "link":
+    if job is not None:
         found["link"] = _link(job)
     if job is None or job.leads:
         print(json.dumps(found))
