@@ -46,7 +46,7 @@ class MassBarrier(Barrier):
         return smooth_mass(overlapping, [Sigmoid(0.3), Sigmoid(0.4, 0.2)], [0.1, 0.2])
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        return torch.stack([φ.value(s(x)) for φ, s in zip(self.surrogates, self.sets, strict=True)], 1)
+        return side_by_side([φ.value(s(x)) for φ, s in zip(self.surrogates, self.sets, strict=True)])
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = []

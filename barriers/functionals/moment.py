@@ -65,7 +65,7 @@ class MomentBarrier(Barrier):
         )
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        return torch.stack([g(x) for g in self.functions], 1)
+        return side_by_side([g(x) for g in self.functions])
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = [autodiff_jet(g, x) for g in self.functions]

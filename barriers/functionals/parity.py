@@ -48,7 +48,7 @@ class GroupParity(Barrier):
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         φ, a, b = self.outcome(x), self.group_a(x), self.group_b(x)
-        return torch.stack([φ * a, a, φ * b, b], 1)
+        return side_by_side([φ * a, a, φ * b, b])
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         φ, a, b = (autodiff_jet(f, x) for f in (self.outcome, self.group_a, self.group_b))
@@ -60,8 +60,8 @@ class GroupParity(Barrier):
             value_and_gradient(f, x) for f in (self.outcome, self.group_a, self.group_b)
         )
         φ_, a_, b_ = φ[:, None], a[:, None], b[:, None]
-        gradient = torch.stack([φ_ * da + a_ * dφ, da, φ_ * db + b_ * dφ, db], 1)
-        return torch.stack([φ * a, a, φ * b, b], 1), gradient
+        gradient = side_by_side([φ_ * da + a_ * dφ, da, φ_ * db + b_ * dφ, db])
+        return side_by_side([φ * a, a, φ * b, b]), gradient
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         if bool((mean[..., [1, 3]] <= 0).any()):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -36,7 +35,7 @@ class PredictedMass(Barrier):
         return cls([Ball([-0.3, 0.0], 1.0), HalfSpace([0.0, 1.0], 0.3)], [0.1, 0.2], Noise(0.3))
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        return torch.stack([chance(s, x, self.noise).value for s in self.sets], 1)
+        return side_by_side([chance(s, x, self.noise).value for s in self.sets])
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = [autodiff_jet(partial(self._chance, s), x) for s in self.sets]
