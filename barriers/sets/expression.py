@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.tables.cell_kinds import DAY
 
 HUGE = 1e100

@@ -5,9 +5,9 @@ known properties.
 import copy
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+
+from barriers.arrays import Tensor, nn, torch
 
 Function = Callable[[Tensor], Tensor]
 

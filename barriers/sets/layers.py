@@ -12,10 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.regular_files import must_be_regular
 
 FORMAT = "lem-safe classifier 1"

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf
 from barriers.sets.base import UnsafeSet, positive

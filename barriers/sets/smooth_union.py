@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Gt, MinLen
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.derivatives import Jet
 from barriers.sets.algebra import AnyOf
 from barriers.sets.base import NotSmooth, UnsafeSet, positive

@@ -13,11 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor, nn
 
 from barriers import squares
+from barriers.arrays import Tensor, nn, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.gaussian_sum import GaussianSum, whole
 from lem_safe.energies.growth import Growth
@@ -192,7 +192,8 @@ class Tractable(Energy):
 
 def standard_points(dimension: int) -> Float[Tensor, "k d"]:
     """The draws from N(0, I) that the typical points of a normal distribution are made of."""
-    return torch.randn(POINTS, dimension, generator=_points(), dtype=torch.float64)
+    points = np.random.default_rng(Key(0).fold("points").value)
+    return torch.from_numpy(points.standard_normal((POINTS, dimension)))
 
 
 def _points() -> torch.Generator:
