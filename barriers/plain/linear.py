@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from barriers.plain import functions as f
+from barriers.plain import functional as f
 from barriers.plain.needs import absent
-from barriers.plain.tensor import Tensor, _unrecorded
+from barriers.plain.tensor import Tensor, unrecorded
 
 LinAlgError = np.linalg.LinAlgError
 norm = f.norm
@@ -19,23 +19,23 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False)
 
 
 def matrix_norm(x: Tensor, ord: Any = "fro") -> Tensor:
-    return _unrecorded(x, np.linalg.norm(x.array, ord, axis=(-2, -1)))
+    return unrecorded(x, np.linalg.norm(x.array, ord, axis=(-2, -1)))
 
 
 def cholesky(x: Tensor) -> Tensor:
-    return _unrecorded(x, np.linalg.cholesky(x.array))
+    return unrecorded(x, np.linalg.cholesky(x.array))
 
 
 def inv(x: Tensor) -> Tensor:
-    return _unrecorded(x, np.linalg.inv(x.array))
+    return unrecorded(x, np.linalg.inv(x.array))
 
 
 def pinv(x: Tensor) -> Tensor:
-    return _unrecorded(x, np.linalg.pinv(x.array))
+    return unrecorded(x, np.linalg.pinv(x.array))
 
 
 def solve(a: Tensor, b: Tensor) -> Tensor:
-    return _unrecorded(b, np.linalg.solve(a.array, b.array))
+    return unrecorded(b, np.linalg.solve(a.array, b.array))
 
 
 def solve_triangular(a: Tensor, b: Tensor, *, upper: bool, **how: Any) -> Tensor:
@@ -48,7 +48,7 @@ def svd(x: Tensor, full_matrices: bool = True) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def svdvals(x: Tensor) -> Tensor:
-    return _unrecorded(x, np.linalg.svd(x.array, compute_uv=False))
+    return unrecorded(x, np.linalg.svd(x.array, compute_uv=False))
 
 
 def eigh(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ def eigh(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def eigvalsh(x: Tensor) -> Tensor:
-    return _unrecorded(x, np.linalg.eigvalsh(x.array))
+    return unrecorded(x, np.linalg.eigvalsh(x.array))
 
 
 def matrix_rank(x: Tensor, **how: Any) -> Tensor:

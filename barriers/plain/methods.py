@@ -2,18 +2,9 @@
 
 from typing import Any
 
-from barriers.plain import functions as f
+from barriers.plain import functional as f
 from barriers.plain.tensor import Tensor, plain
 
-NAMES = (
-    "add sub mul div pow remainder minimum maximum hypot floor_divide eq ne lt le gt ge logical_and "
-    "logical_or logical_xor abs neg square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin cos tan "
-    "atan acos asin sinh cosh tanh sigmoid logit relu sign floor ceil round trunc isfinite isnan isinf "
-    "signbit logical_not where clamp nan_to_num frexp ldexp sum mean prod amax amin aminmax max min argmax "
-    "argmin any all cumsum cumprod logsumexp softmax log_softmax norm var std diff gather index_select "
-    "index_copy masked_fill masked_scatter flip roll sort argsort nonzero count_nonzero unique isin bincount "
-    "equal allclose broadcast_to matmul mm outer dot diagonal diag triu tril"
-).split()
 OPERATORS = {
     "add": f.add,
     "sub": f.sub,
@@ -32,8 +23,9 @@ COMPARISONS = {"eq": f.eq, "ne": f.ne, "lt": f.lt, "le": f.le, "gt": f.gt, "ge":
 
 def attach() -> None:
     """Gives tensors their methods and operators."""
-    for name in NAMES:
-        setattr(Tensor, name, getattr(f, name))
+    for name, function in f.FUNCTIONS.items():
+        if not hasattr(Tensor, name):
+            setattr(Tensor, name, function)
     Tensor.where = lambda self, condition, other: f.where(condition, self, other)  # type: ignore[attr-defined]
     for name, function in OPERATORS.items():
         setattr(Tensor, f"__{name}__", function)
@@ -44,7 +36,8 @@ def attach() -> None:
     for name in ("add", "sub", "mul", "div", "clamp", "exp", "masked_fill", "neg", "sqrt"):
         function = getattr(f, name)
         setattr(Tensor, f"{name}_", lambda self, *a, g=function, **k: _in_place(self, g(self, *a, **k)))
-    Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = f.neg, f.abs, f.logical_not  # type: ignore[attr-defined]
+    for name, function in {"neg": f.neg, "abs": f.abs, "invert": f.logical_not}.items():
+        setattr(Tensor, f"__{name}__", function)
     Tensor.zero_ = lambda self: _in_place(self, f.zeros_like(self))  # type: ignore[attr-defined]
     Tensor.fill_ = lambda self, value: _in_place(self, f.full_like(self, value))  # type: ignore[attr-defined]
     Tensor.copy_ = lambda self, other: _in_place(self, other)  # type: ignore[attr-defined]
@@ -55,6 +48,3 @@ def _in_place(tensor: Tensor, result: Any) -> Tensor:
     """The result written where the tensor's numbers are."""
     tensor[...] = result.to(tensor.dtype) if isinstance(result, Tensor) else plain(result)
     return tensor
-
-
-attach()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from barriers.plain import functions as functional
+from barriers.plain import functional as functional
 from barriers.plain.needs import NeedsTorch
 from barriers.plain.tensor import Tensor
 

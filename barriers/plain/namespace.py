@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from barriers.plain import functions, linear, methods, modules, special
+from barriers.plain import functional, linear, modules, special
+from barriers.plain.methods import attach
 from barriers.plain.needs import NeedsTorch
 from barriers.plain.random import Generator, multinomial, rand, randint, randn, randperm
 from barriers.plain.tape import enable_grad, gradients, is_grad_enabled, no_grad
@@ -19,7 +20,8 @@ device, dtype, strided = Device, np.dtype, "strided"
 linalg, nn = linear, modules
 inference_mode = no_grad
 KINDS = {"bool": bool_, "float": float32, "int": int32, "long": long}
-METHODS = methods.NAMES
+
+attach()
 
 
 class _Function:
@@ -95,7 +97,18 @@ def __getattr__(name: str) -> Any:
         return version("torch")
     if name.startswith("__"):
         raise AttributeError(name)
-    return getattr(functions, name)
+    return getattr(functional, name)
 
 
-__all__ = ["Size", "enable_grad", "is_grad_enabled", "no_grad"]
+__all__ = [
+    "Generator",
+    "Size",
+    "enable_grad",
+    "is_grad_enabled",
+    "multinomial",
+    "no_grad",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
+]

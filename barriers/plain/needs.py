@@ -1,6 +1,16 @@
-"""What is raised where numpy alone does not do."""
+"""Whether this process does without torch, and what is raised where numpy alone does not do."""
 
+import os
 from typing import Any, NoReturn
+
+VARIABLE = "LEM_SAFE_ARRAYS"
+"""numpy or torch: what this process computes with, whatever it does."""
+
+
+class Choice:
+    """What is chosen, once, before anything is computed. plain: whether it is numpy."""
+
+    plain = os.environ.get(VARIABLE) == "numpy"
 
 
 class NeedsTorch(BaseException):

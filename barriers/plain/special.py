@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from barriers.plain import functions as f
-from barriers.plain.tensor import Tensor, _unrecorded, made
+from barriers.plain import functional as f
+from barriers.plain.tensor import Tensor, made, unrecorded
 
 expit, logit, log1p, expm1, logsumexp, softmax = f.sigmoid, f.logit, f.log1p, f.expm1, f.logsumexp, f.softmax
 _DENSITY = 0.3989422804014327
@@ -24,4 +24,4 @@ def __getattr__(name: str) -> Any:
     from scipy import special
 
     of = getattr(special, {"digamma": "psi"}.get(name, name))
-    return lambda x, *others: _unrecorded(x, made(of, x, *others).array)
+    return lambda x, *others: unrecorded(x, made(of, x, *others).array)

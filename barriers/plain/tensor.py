@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ class Device(str):
     """Where a tensor is: the processor."""
 
     type = "cpu"
-    index = None
 
 
 CPU = Device("cpu")
@@ -33,7 +32,19 @@ class Tensor:
     def __init__(self, array: Any, back: Sequence[Back] = ()):
         self.array = np.asarray(array)
         self.back = [pair for pair in back if pair[0].requires_grad] if recording[0] else []
-        self.requires_grad = bool(self.back)
+        self.requires_grad: Any = bool(self.back)
+
+    if TYPE_CHECKING:  # see `methods`
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -199,78 +210,6 @@ class Tensor:
     def cuda(self) -> Tensor:
         raise NeedsTorch("cuda")
 
-    # Shapes.
-
-    def reshape(self, *shape: Any) -> Tensor:
-        own = self.array.shape
-        return Tensor(self.array.reshape(_listed(shape)), [(self, lambda g: g.reshape(own))])
-
-    view = reshape
-
-    def view_as(self, other: Tensor) -> Tensor:
-        return self.reshape(other.array.shape)
-
-    def flatten(self, start: builtins_int = 0, end: builtins_int = -1) -> Tensor:
-        n = self.array.shape
-        last = end % max(len(n), 1)
-        return (
-            self.reshape(*n[:start], -1, *n[last + 1 :])
-            if self.array.size
-            else _flat_of_none(self, start, last)
-        )
-
-    def unflatten(self, dim: builtins_int, sizes: Sequence[builtins_int]) -> Tensor:
-        n, dim = self.array.shape, dim % self.array.ndim
-        return self.reshape(*n[:dim], *sizes, *n[dim + 1 :])
-
-    def squeeze(self, dim: builtins_int | None = None) -> Tensor:
-        n = self.array.shape
-        if dim is not None and n[dim] != 1:
-            return self
-        return self.reshape(tuple(k for i, k in enumerate(n) if k != 1 or dim not in (None, i, i - len(n))))
-
-    def unsqueeze(self, dim: builtins_int) -> Tensor:
-        return self.reshape(np.expand_dims(self.array, dim).shape)
-
-    def expand(self, *shape: Any) -> Tensor:
-        wanted = _listed(shape)
-        extra = len(wanted) - self.array.ndim
-        sizes = tuple(k if k != -1 else self.array.shape[i - extra] for i, k in enumerate(wanted))
-        return Tensor(np.broadcast_to(self.array, sizes), [(self, lambda g: g)])
-
-    def expand_as(self, other: Tensor) -> Tensor:
-        return self.expand(*other.array.shape)
-
-    def repeat(self, *times: Any) -> Tensor:
-        return _unrecorded(self, np.tile(self.array, _listed(times)))
-
-    def t(self) -> Tensor:
-        return self.permute(*reversed(range(self.array.ndim)))
-
-    def transpose(self, a: builtins_int, b: builtins_int) -> Tensor:
-        return Tensor(self.array.swapaxes(a, b), [(self, lambda g: g.swapaxes(a, b))])
-
-    def permute(self, *order: Any) -> Tensor:
-        chosen = _listed(order)
-        return Tensor(self.array.transpose(chosen), [(self, lambda g: g.transpose(np.argsort(chosen)))])
-
-    def movedim(self, a: builtins_int, b: builtins_int) -> Tensor:
-        return Tensor(np.moveaxis(self.array, a, b), [(self, lambda g: np.moveaxis(g, b, a))])
-
-    def unbind(self, dim: builtins_int = 0) -> tuple[Tensor, ...]:
-        index = (slice(None),) * (dim % self.array.ndim)
-        return tuple(self[(*index, i)] for i in range(self.array.shape[dim]))
-
-    def split(self, size: Any, dim: builtins_int = 0) -> tuple[Tensor, ...]:
-        n, index = self.array.shape[dim], (slice(None),) * (dim % self.array.ndim)
-        sizes = [size] * -(-n // size) if isinstance(size, int_types) else list(size)
-        ends = np.cumsum(sizes).tolist()
-        parts = tuple(self[(*index, slice(end - k, min(end, n)))] for k, end in zip(sizes, ends, strict=True))
-        return parts or (self,)
-
-    def chunk(self, parts: builtins_int, dim: builtins_int = 0) -> tuple[Tensor, ...]:
-        return self.split(max(-(-self.array.shape[dim] // parts), 1), dim)
-
     # Parts.
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -313,10 +252,10 @@ class Tensor:
     # New ones like it.
 
     def new_zeros(self, *shape: Any, **how: Any) -> Tensor:
-        return Tensor(np.zeros(_listed(shape), how.get("dtype", self.array.dtype)))
+        return Tensor(np.zeros(listed(shape), how.get("dtype", self.array.dtype)))
 
     def new_ones(self, *shape: Any, **how: Any) -> Tensor:
-        return Tensor(np.ones(_listed(shape), how.get("dtype", self.array.dtype)))
+        return Tensor(np.ones(listed(shape), how.get("dtype", self.array.dtype)))
 
     def new_empty(self, *shape: Any, **how: Any) -> Tensor:
         return self.new_zeros(*shape, **how)
@@ -331,12 +270,8 @@ class Tensor:
 class Size(tuple):  # type: ignore[type-arg]
     """A shape."""
 
-    def numel(self) -> builtins_int:
+    def numel(self) -> int:
         return int(np.prod(self, dtype=np.int64))
-
-
-builtins_int = int
-int_types = (int, np.integer)
 
 
 def plain(value: Any) -> Any:
@@ -354,20 +289,15 @@ def _same(source: Tensor, array: np.ndarray) -> Tensor:
     return Tensor(array, [(source, lambda g: g)])
 
 
-def _unrecorded(source: Tensor, array: np.ndarray) -> Tensor:
+def unrecorded(source: Tensor, array: np.ndarray) -> Tensor:
     """A result whose derivative is not written here."""
     if recording[0] and source.requires_grad:
         raise NeedsTorch("a derivative")
     return Tensor(array)
 
 
-def _listed(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+def listed(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(map(int, sizes[0])) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-
-
-def _flat_of_none(t: Tensor, start: int, last: int) -> Tensor:
-    n = t.array.shape
-    return t.reshape(*n[:start], int(np.prod(n[start : last + 1])), *n[last + 1 :])
 
 
 def _plain_index(index: Any) -> Any:
