@@ -18,7 +18,11 @@ COMMANDS = ("audit", "explain", "list", "merge", "schema", "validate", "verify")
 def choose(arguments: Sequence[str]) -> None:
     """Chooses numpy for a process that has just been started for one of COMMANDS."""
     named = next((word for word in arguments if not word.startswith("-")), None)
-    if os.environ.get(VARIABLE) is None and "torch" not in sys.modules and "barriers.arrays" not in sys.modules:
+    if (
+        os.environ.get(VARIABLE) is None
+        and "torch" not in sys.modules
+        and "barriers.arrays" not in sys.modules
+    ):
         Choice.plain = named in COMMANDS
 
 

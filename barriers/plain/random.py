@@ -41,8 +41,11 @@ def rand(*sizes: Any, generator: Generator | None = None, dtype: Any = None, **h
     return Tensor(_stream(generator).random(_shape(sizes)).astype(dtype or float32))
 
 
-def randint(low: int, high: int, size: Any, generator: Generator | None = None, **how: Any) -> Tensor:
-    return Tensor(_stream(generator).integers(low, high, size))
+def randint(*bounds: Any, generator: Generator | None = None, **how: Any) -> Tensor:
+    *ends, size = bounds
+    low, high = (0, *ends)[-2:]
+    drawn: Any = _stream(generator).integers
+    return Tensor(drawn(low, high, size))
 
 
 def randperm(n: int, generator: Generator | None = None, **how: Any) -> Tensor:

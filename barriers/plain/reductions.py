@@ -14,7 +14,7 @@ from barriers.plain.elementwise import abs, exp, log, sqrt
 from barriers.plain.making import full_like
 from barriers.plain.needs import NeedsTorch
 from barriers.plain.pairs import div, maximum, minimum
-from barriers.plain.tensor import Tensor, long, unrecorded
+from barriers.plain.tensor import Tensor, long, plain, unrecorded
 
 _int = builtins.int
 
@@ -177,3 +177,25 @@ def std(
 def diff(x: Tensor, dim: _int = -1) -> Tensor:
     index = (slice(None),) * (dim % x.array.ndim)
     return x[(*index, slice(1, None))] - x[(*index, slice(None, -1))]
+
+
+def median(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The lower of the two in the middle."""
+    if dim is None:
+        flat = np.sort(x.array, axis=None)
+        return unrecorded(x, flat[(len(flat) - 1) // 2])
+    places = np.take(np.argsort(x.array, axis=dim, kind="stable"), [(x.array.shape[dim] - 1) // 2], axis=dim)
+    found = (gather(x, dim, Tensor(places)), Tensor(places))
+    return Extremes(*(found if keepdim else (v.squeeze(dim) for v in found)))
+
+
+def quantile(x: Tensor, q: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return unrecorded(x, np.quantile(x.array, plain(q), axis=dim, keepdims=keepdim))
+
+
+def corrcoef(x: Tensor) -> Tensor:
+    return unrecorded(x, np.corrcoef(x.array))
+
+
+def cov(x: Tensor, *, correction: int = 1) -> Tensor:
+    return unrecorded(x, np.cov(x.array, ddof=correction))

@@ -96,3 +96,11 @@ def chunk(x: Tensor, parts: int, dim: int = 0) -> tuple[Tensor, ...]:
 def _flat_of_none(t: Tensor, start: int, last: int) -> Tensor:
     n = t.array.shape
     return t.reshape(*n[:start], int(np.prod(n[start : last + 1])), *n[last + 1 :])
+
+
+def atleast_1d(x: Tensor) -> Tensor:
+    return x.reshape(np.atleast_1d(x.array).shape)
+
+
+def atleast_2d(x: Tensor) -> Tensor:
+    return x.reshape(np.atleast_2d(x.array).shape)

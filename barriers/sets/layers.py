@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from jaxtyping import Float
 
-from barriers.arrays import Tensor, nn, torch
+from barriers.arrays import Tensor, needs_torch, nn, torch
 from barriers.regular_files import must_be_regular
 
 FORMAT = "lem-safe classifier 1"
@@ -135,6 +135,7 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
 
     try:
         must_be_regular(path)
+        needs_torch("a classifier")
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})
             names = file.keys()

@@ -14,6 +14,7 @@ from barriers.arrays import Tensor
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf
 from barriers.sets.base import UnsafeSet, positive
+from barriers.sets.deciding import decided_by_level
 from barriers.sets.faceted import Faceted
 from barriers.sets.soft import soften
 
@@ -49,6 +50,7 @@ class Grow(UnsafeSet):
         return self.inner(x) - self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        decided_by_level(self.inner)
         return ~(self.inner(x.double()) > self.by)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
@@ -87,6 +89,7 @@ class Shrink(UnsafeSet):
         return self.inner(x) + self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        decided_by_level(self.inner)
         return ~(self.inner(x.double()) > -self.by)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:

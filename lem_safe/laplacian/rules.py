@@ -179,9 +179,7 @@ class ElementwiseRule(Rule):
     def _must_be_plain(self, layer: nn.Module) -> None:
         plain = repr(self.kind())
         if repr(layer) != plain:
-            raise ValueError(
-                f"forward Laplacian: {layer!r} must be {plain}; or estimate with Hutchinson"
-            )
+            raise ValueError(f"forward Laplacian: {layer!r} must be {plain}; or estimate with Hutchinson")
 
 
 class SequenceRule(Rule):
