@@ -1,8 +1,7 @@
 """Commands that check a file or count rows do without torch, whose import takes longer than their work; and
 begin again with it where a network, say, is asked for.
 
-    LEM_SAFE_ARRAYS=torch  lem-safe audit ...    with torch from the start
-    LEM_SAFE_ARRAYS=numpy  lem-safe audit ...    a failure, where only torch would do
+`LEM_SAFE_ARRAYS=torch lem-safe audit ...` has torch from the start.
 """
 
 import os
@@ -12,18 +11,16 @@ from collections.abc import Sequence
 
 from barriers.plain.needs import VARIABLE, Choice
 
-COMMANDS = ("audit", "explain", "list", "merge", "schema", "validate", "verify")
+COMMANDS = ("audit", "cache", "list", "merge", "new", "rules", "schema", "validate", "verify")
+"""Commands that draw no samples and train nothing."""
+UNTIMED = ("explain", "--no-timing")
 
 
 def choose(arguments: Sequence[str]) -> None:
     """Chooses numpy for a process that has just been started for one of COMMANDS."""
-    named = next((word for word in arguments if not word.startswith("-")), None)
-    if (
-        os.environ.get(VARIABLE) is None
-        and "torch" not in sys.modules
-        and "barriers.arrays" not in sys.modules
-    ):
-        Choice.plain = named in COMMANDS
+    if os.environ.get(VARIABLE) is None and not {"torch", "barriers.arrays"} & set(sys.modules):
+        named = next((word for word in arguments if not word.startswith("-")), None)
+        Choice.plain = named in COMMANDS or set(UNTIMED) <= set(arguments)
 
 
 def again() -> int:

@@ -77,9 +77,8 @@ def count_nonzero(x: Tensor, dim: Any = None) -> Tensor:
 
 
 def unique(x: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
-    found: Any = np.unique(  # type: ignore[call-overload]
-        x.array, return_inverse=return_inverse, return_counts=return_counts, axis=dim
-    )
+    of: Any = np.unique
+    found = of(x.array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
     return tuple(map(Tensor, found)) if isinstance(found, tuple) else Tensor(found)
 
 
@@ -105,8 +104,11 @@ def allclose(a: Tensor, b: Tensor, rtol: builtins.float = 1e-5, atol: builtins.f
 
 def stack(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
     parts = list(tensors)
-    index = lambda i: lambda g: np.take(g, i, axis=dim)  # noqa: E731
-    return Tensor(np.stack([t.array for t in parts], dim), [(t, index(i)) for i, t in enumerate(parts)])
+
+    def back(i: int) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda g: np.take(g, i, axis=dim)
+
+    return Tensor(np.stack([t.array for t in parts], dim), [(t, back(i)) for i, t in enumerate(parts)])
 
 
 def cat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,24 +48,22 @@ def nan_to_num(x: Tensor, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 
 
 def frexp(x: Tensor) -> Any:
-    return _Frexp(*map(Tensor, np.frexp(x.array)))
+    return Parts(*map(Tensor, np.frexp(x.array)))
 
 
-class _Frexp(tuple):  # type: ignore[type-arg]
-    def __new__(cls, mantissa: Tensor, exponent: Tensor) -> Any:
-        return super().__new__(cls, (mantissa, exponent))
+class Parts(NamedTuple):
+    """Numbers in [½, 1), up to their sign, and powers of two."""
 
-    mantissa = property(lambda self: self[0])
-    exponent = property(lambda self: self[1])
+    mantissa: Tensor
+    exponent: Tensor
 
 
 def ldexp(x: Tensor, exponent: Tensor) -> Tensor:
     return made(np.ldexp, x, exponent, back=[(x, lambda g: np.ldexp(g, exponent.array))])
 
 
-class Extremes(tuple):  # type: ignore[type-arg]
-    def __new__(cls, values: Tensor, indices: Tensor) -> Any:
-        return super().__new__(cls, (values, indices))
+class Extremes(NamedTuple):
+    """Numbers, and the places where they were."""
 
-    values = property(lambda self: self[0])
-    indices = property(lambda self: self[1])
+    values: Tensor
+    indices: Tensor

@@ -111,7 +111,8 @@ def triu_indices(rows: _int, columns: _int, offset: _int = 0, **how: Any) -> Ten
 
 
 def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
-    return tuple(map(Tensor, np.meshgrid(*(t.array for t in tensors), indexing=indexing)))  # type: ignore[call-overload]
+    of: Any = np.meshgrid
+    return tuple(map(Tensor, of(*(t.array for t in tensors), indexing=indexing)))
 
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:

@@ -26,7 +26,6 @@ def attach() -> None:
     for name, function in f.FUNCTIONS.items():
         if not hasattr(Tensor, name):
             setattr(Tensor, name, function)
-    Tensor.where = lambda self, condition, other: f.where(condition, self, other)  # type: ignore[attr-defined]
     for name, function in OPERATORS.items():
         setattr(Tensor, f"__{name}__", function)
         setattr(Tensor, f"__r{name}__", lambda self, other, g=function: g(other, self))
@@ -38,13 +37,22 @@ def attach() -> None:
         setattr(Tensor, f"{name}_", lambda self, *a, g=function, **k: _in_place(self, g(self, *a, **k)))
     for name, function in {"neg": f.neg, "abs": f.abs, "invert": f.logical_not}.items():
         setattr(Tensor, f"__{name}__", function)
-    Tensor.zero_ = lambda self: _in_place(self, f.zeros_like(self))  # type: ignore[attr-defined]
-    Tensor.fill_ = lambda self, value: _in_place(self, f.full_like(self, value))  # type: ignore[attr-defined]
-    Tensor.copy_ = lambda self, other: _in_place(self, other)  # type: ignore[attr-defined]
-    Tensor.absolute = f.abs  # type: ignore[attr-defined]
+    for name, function in OTHERS.items():
+        setattr(Tensor, name, function)
 
 
 def _in_place(tensor: Tensor, result: Any) -> Tensor:
     """The result written where the tensor's numbers are."""
     tensor[...] = result.to(tensor.dtype) if isinstance(result, Tensor) else plain(result)
     return tensor
+
+
+OTHERS: dict[str, Any] = {
+    "where": lambda self, condition, other: f.where(condition, self, other),
+    "absolute": f.abs,
+    "T": property(lambda self: self.t()),
+    "mT": property(lambda self: self.transpose(-2, -1)),
+    "zero_": lambda self: _in_place(self, f.zeros_like(self)),
+    "fill_": lambda self, value: _in_place(self, f.full_like(self, value)),
+    "copy_": lambda self, other: _in_place(self, other),
+}

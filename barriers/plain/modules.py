@@ -31,6 +31,9 @@ class Module:
             del own["_modules"][name]
         object.__setattr__(self, name, value)
 
+    def forward(self, *given: Any, **named: Any) -> Any:
+        raise NeedsTorch(type(self).__name__)
+
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         vars(self).setdefault("_buffers", {})[name] = tensor
         object.__setattr__(self, name, tensor)
@@ -43,7 +46,7 @@ class Module:
         object.__setattr__(self, name, module)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        return self.forward(*given, **named)  # type: ignore[attr-defined]
+        return self.forward(*given, **named)
 
     def children(self) -> Iterator[Module]:
         return (part for part in vars(self)["_modules"].values() if part is not None)

@@ -10,7 +10,7 @@ from barriers.plain import functional, linear, modules, special
 from barriers.plain.methods import attach
 from barriers.plain.needs import NeedsTorch
 from barriers.plain.random import Generator, multinomial, rand, randint, randn, randperm
-from barriers.plain.tape import enable_grad, gradients, is_grad_enabled, no_grad
+from barriers.plain.tape import EnableGrad, NoGrad, gradients, is_grad_enabled
 from barriers.plain.tensor import Device, Size, Tensor, bool_, float32, float64, int32, long
 
 nan, inf, pi = float("nan"), float("inf"), float(np.pi)
@@ -18,7 +18,7 @@ int8, int16, uint8 = map(np.dtype, ("int8", "int16", "uint8"))
 float16, int64, double, half = np.dtype("float16"), long, float64, np.dtype("float16")
 device, dtype, strided = Device, np.dtype, "strided"
 linalg, nn = linear, modules
-inference_mode = no_grad
+no_grad, enable_grad, inference_mode = NoGrad, EnableGrad, NoGrad
 KINDS = {"bool": bool_, "float": float32, "int": int32, "long": long}
 
 attach()
@@ -103,10 +103,8 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "Generator",
     "Size",
-    "enable_grad",
     "is_grad_enabled",
     "multinomial",
-    "no_grad",
     "rand",
     "randint",
     "randn",

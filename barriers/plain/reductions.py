@@ -117,8 +117,7 @@ def all(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 def cumsum(x: Tensor, dim: _int) -> Tensor:
-    back = lambda g: np.flip(np.cumsum(np.flip(g, dim), dim), dim)  # noqa: E731
-    return Tensor(np.cumsum(x.array, dim), [(x, back)])
+    return Tensor(np.cumsum(x.array, dim), [(x, lambda g: np.flip(np.cumsum(np.flip(g, dim), dim), dim))])
 
 
 def cumprod(x: Tensor, dim: _int) -> Tensor:

@@ -36,11 +36,15 @@ class _Mode(ContextDecorator):
         recording[0] = self._before.pop()
 
 
-class no_grad(_Mode):  # noqa: N801
+class NoGrad(_Mode):
+    """Operations are not recorded."""
+
     on = False
 
 
-class enable_grad(_Mode):  # noqa: N801
+class EnableGrad(_Mode):
+    """Operations are recorded."""
+
     on = True
 
 

@@ -70,14 +70,6 @@ class Tensor:
         return self.array.ndim
 
     @property
-    def T(self) -> Tensor:  # noqa: N802
-        return self.t()
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802
-        return self.transpose(-2, -1)
-
-    @property
     def is_cuda(self) -> bool:
         return False
 
@@ -119,13 +111,13 @@ class Tensor:
         return len(self.array)
 
     def __bool__(self) -> bool:
-        return bool(self.array)
+        return bool(self._only())
 
     def __float__(self) -> float:
-        return float(self.array)
+        return float(self._only())
 
     def __int__(self) -> int:
-        return int(self.array)
+        return int(self._only())
 
     def __index__(self) -> int:
         return self.array.__index__()
@@ -146,6 +138,11 @@ class Tensor:
         return (self[i] for i in range(len(self.array)))
 
     def item(self) -> Any:
+        return self._only()
+
+    def _only(self) -> Any:
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
         return self.array.item()
 
     def tolist(self) -> Any:
@@ -267,7 +264,7 @@ class Tensor:
         return Tensor(np.array(values, how.get("dtype", self.array.dtype)))
 
 
-class Size(tuple):  # type: ignore[type-arg]
+class Size(tuple[int, ...]):
     """A shape."""
 
     def numel(self) -> int:
