@@ -58,8 +58,16 @@ tanh = _unary(np.tanh, lambda x, r: 1 - r * r)
 sigmoid = _unary(logistic, lambda x, r: r * (1 - r))
 logit = _unary(lambda x: np.log(x / (1 - x)), lambda x, r: 1 / (x * (1 - x)))
 relu = _unary(lambda x: np.maximum(x, 0), lambda x, r: x > 0)
-softplus = _unary(lambda x: np.logaddexp(x, 0).astype(x.dtype), lambda x, r: logistic(x))
 sign, floor = _unary(np.sign, lambda x, r: 0.0), _unary(np.floor, lambda x, r: 0.0)
 ceil, round, trunc = (_unary(f, lambda x, r: 0.0) for f in (np.ceil, np.round, np.trunc))
 isfinite, isnan, isinf = (_unary(f, None) for f in (np.isfinite, np.isnan, np.isinf))
 signbit, logical_not = _unary(np.signbit, None), _unary(np.logical_not, None)
+
+
+def softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+    """log(1 + e^{βx})/β, and x where βx is above the threshold."""
+    z = beta * x.array
+    with np.errstate(over="ignore"):
+        value = np.where(z > threshold, x.array, np.log1p(np.exp(np.minimum(z, threshold))) / beta)
+    slope = np.where(z > threshold, 1, logistic(z))
+    return Tensor(value.astype(x.array.dtype), [(x, lambda g: g * slope)])

@@ -23,7 +23,7 @@ def axes_of(dim: Any) -> Any:
     return tuple(dim) if isinstance(dim, (list, tuple)) else dim
 
 
-def spread(g: np.ndarray, shape: Sequence[_int], axis: Any, keepdim: bool) -> np.ndarray:
+def spread(g: Any, shape: Sequence[_int], axis: Any, keepdim: bool) -> np.ndarray:
     """The gradient in a sum, along what was summed again."""
     if axis is not None and not keepdim:
         places = sorted(a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,)))
@@ -58,7 +58,7 @@ def prod(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         )
         return spread(g, array.shape, dim, keepdim) * before * after
 
-    return Tensor(result, [(x, back)] if dim is not None else [])
+    return Tensor(result, [(x, back)]) if dim is not None else unrecorded(x, result)
 
 
 def _extreme(f: Any) -> Callable[..., Tensor]:
@@ -182,7 +182,7 @@ def median(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The lower of the two in the middle."""
     if dim is None:
         flat = np.sort(x.array, axis=None)
-        return unrecorded(x, flat[(len(flat) - 1) // 2])
+        return unrecorded(x, np.asarray(flat[(len(flat) - 1) // 2]))
     places = np.take(np.argsort(x.array, axis=dim, kind="stable"), [(x.array.shape[dim] - 1) // 2], axis=dim)
     found = (gather(x, dim, Tensor(places)), Tensor(places))
     return Extremes(*(found if keepdim else (v.squeeze(dim) for v in found)))

@@ -1,7 +1,6 @@
 """First derivatives by reverse accumulation, over numpy arrays.
 
-A tensor that depends on a variable keeps what it was made from: pairs of a tensor and the map from the
-gradient in the result to the gradient in that tensor.
+A tensor that depends on a variable has a node, which outlives what is later written into the tensor.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from barriers.plain.tensor import Tensor
 
-Back = tuple["Tensor", Callable[[np.ndarray], np.ndarray]]
+Pull = Callable[[np.ndarray], Any]
+Back = tuple["Tensor", Pull]
 recording = [True]
 
 
@@ -48,33 +48,46 @@ class EnableGrad(_Mode):
     on = True
 
 
+class Node:
+    """A result whose derivative may be asked for. back: the nodes that it was made from, each with the map
+    from the gradient in the result to the gradient in that one.
+    """
+
+    __slots__ = ("back", "shape")
+
+    def __init__(self, shape: tuple[int, ...], back: Sequence[tuple[Node, Pull]] = ()):
+        self.shape, self.back = shape, back
+
+
 def gradients(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray | None]:
     """∂(the sum of output)/∂ each of the inputs; None for one that output does not depend on."""
-    found: dict[int, np.ndarray] = {id(output): np.ones_like(output.array)}
-    for tensor in _latest_first(output):
-        arrived = found.get(id(tensor))
+    if output.node is None:
+        return [None] * len(inputs)
+    found: dict[int, np.ndarray] = {id(output.node): np.ones_like(output.array)}
+    for node in _latest_first(output.node):
+        arrived = found.get(id(node))
         if arrived is None:
             continue
-        for parent, pull in tensor.back or ():
-            part = _fitted(pull(arrived), parent.array.shape)
+        for parent, pull in node.back:
+            part = _fitted(np.asarray(pull(arrived)), parent.shape)
             before = found.get(id(parent))
-            found[id(parent)] = part if before is None else before + part
-    return [found.get(id(tensor)) for tensor in inputs]
+            found[id(parent)] = part if before is None else np.asarray(before + part)
+    return [found.get(id(tensor.node)) for tensor in inputs]
 
 
-def _latest_first(output: Tensor) -> Iterable[Tensor]:
-    """Every tensor that output was made from, each before those it was made from."""
-    order: list[Tensor] = []
+def _latest_first(output: Node) -> Iterable[Node]:
+    """Every node that output was made from, each before those it was made from."""
+    order: list[Node] = []
     seen: set[int] = set()
-    stack: list[tuple[Tensor, bool]] = [(output, False)]
+    stack = [(output, False)]
     while stack:
-        tensor, done = stack.pop()
+        node, done = stack.pop()
         if done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            stack += [(parent, False) for parent, _ in tensor.back or ()]
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack += [(parent, False) for parent, _ in node.back]
     return reversed(order)
 
 
@@ -83,6 +96,6 @@ def _fitted(gradient: np.ndarray, shape: tuple[int, ...]) -> Any:
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)
-    gradient = gradient.sum(tuple(range(extra))) if extra > 0 else gradient
+    gradient = np.asarray(gradient.sum(tuple(range(extra)))) if extra > 0 else gradient
     along = tuple(i for i, size in enumerate(shape) if size == 1 and gradient.shape[i] != 1)
     return gradient.sum(along, keepdims=True) if along else np.broadcast_to(gradient, shape)

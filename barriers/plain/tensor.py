@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from barriers.plain.needs import NeedsTorch
-from barriers.plain.tape import Back, recording
+from barriers.plain.tape import Back, Node, recording
 
 bool_, long, int32, float32, float64 = map(np.dtype, ("bool", "int64", "int32", "float32", "float64"))
 _DEFAULT = float32
@@ -24,15 +24,14 @@ CPU = Device("cpu")
 
 
 class Tensor:
-    """An array; `back`: what it was made from, where a derivative may be asked for."""
+    """An array; `node`: what it was made from, where a derivative may be asked for."""
 
-    __slots__ = ("__weakref__", "array", "back", "requires_grad")
+    __slots__ = ("__weakref__", "array", "node")
     __array_priority__ = 1000
 
     def __init__(self, array: Any, back: Sequence[Back] = ()):
         self.array = np.asarray(array)
-        self.back = [pair for pair in back if pair[0].requires_grad] if recording[0] else []
-        self.requires_grad: Any = bool(self.back)
+        self.node = _node(self.array, back)
 
     if TYPE_CHECKING:  # see `methods`
 
@@ -78,12 +77,8 @@ class Tensor:
         return "strided"
 
     @property
-    def grad_fn(self) -> object | None:
-        return self.back or None
-
-    @property
-    def is_leaf(self) -> bool:
-        return not self.back
+    def requires_grad(self) -> bool:
+        return self.node is not None
 
     @property
     def data(self) -> Tensor:
@@ -114,6 +109,8 @@ class Tensor:
         return bool(self._only())
 
     def __float__(self) -> float:
+        if self.array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
         return float(self._only())
 
     def __int__(self) -> int:
@@ -169,7 +166,7 @@ class Tensor:
         return Tensor(self.array)
 
     def requires_grad_(self, wanted: bool = True) -> Tensor:
-        self.requires_grad = wanted
+        self.node = (self.node or Node(self.array.shape)) if wanted else None
         return self
 
     def to(self, target: Any = None, *, dtype: Any = None, device: Any = None, **how: Any) -> Tensor:
@@ -227,13 +224,13 @@ class Tensor:
         if recording[0] and (self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)):
             self._replaced(chosen, value)
         else:
-            self.array[chosen] = value.array if isinstance(value, Tensor) else value
+            self.array[chosen] = plain(value)
 
     def _replaced(self, chosen: Any, value: Any) -> None:
         before = Tensor.__new__(Tensor)
-        before.array, before.back, before.requires_grad = self.array, self.back, self.requires_grad
+        before.array, before.node = self.array, self.node
         self.array = self.array.copy()
-        self.array[chosen] = value.array if isinstance(value, Tensor) else value
+        self.array[chosen] = plain(value)
 
         def others(g: np.ndarray) -> np.ndarray:
             g = g.copy()
@@ -243,8 +240,7 @@ class Tensor:
         back: list[Back] = [(before, others)]
         if isinstance(value, Tensor):
             back.append((value, lambda g: g[chosen]))
-        self.back = [pair for pair in back if pair[0].requires_grad]
-        self.requires_grad = bool(self.back)
+        self.node = _node(self.array, back)
 
     # New ones like it.
 
@@ -271,6 +267,14 @@ class Size(tuple[int, ...]):
         return int(np.prod(self, dtype=np.int64))
 
 
+def _node(array: np.ndarray, back: Sequence[Back]) -> Node | None:
+    """What a result is made from, of the tensors that have a node; None where nothing is recorded."""
+    if not recording[0]:
+        return None
+    pairs = [(tensor.node, pull) for tensor, pull in back if tensor.node is not None]
+    return Node(array.shape, pairs) if pairs else None
+
+
 def plain(value: Any) -> Any:
     """The array of a tensor; anything else as it is."""
     return value.array if isinstance(value, Tensor) else value
@@ -286,7 +290,7 @@ def _same(source: Tensor, array: np.ndarray) -> Tensor:
     return Tensor(array, [(source, lambda g: g)])
 
 
-def unrecorded(source: Tensor, array: np.ndarray) -> Tensor:
+def unrecorded(source: Tensor, array: Any) -> Tensor:
     """A result whose derivative is not written here."""
     if recording[0] and source.requires_grad:
         raise NeedsTorch("a derivative")
