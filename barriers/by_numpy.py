@@ -1,5 +1,5 @@
-"""Logarithms, powers and angles that decide membership, computed by numpy with torch and without it: the
-libraries round them differently, and sums, products and roots alike.
+"""Roots, powers, logarithms and angles that decide membership, computed by numpy with torch and without it:
+the libraries round them differently, and single sums, products and quotients alike.
 """
 
 from collections.abc import Callable

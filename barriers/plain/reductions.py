@@ -12,7 +12,7 @@ from barriers.plain.arranging import gather
 from barriers.plain.choosing import Extremes
 from barriers.plain.elementwise import abs, exp, log, sqrt
 from barriers.plain.making import full_like
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import NeedsTorch, absent
 from barriers.plain.pairs import div, maximum, minimum
 from barriers.plain.tensor import Tensor, long, plain, unrecorded
 
@@ -122,6 +122,12 @@ def cumsum(x: Tensor, dim: _int) -> Tensor:
 
 def cumprod(x: Tensor, dim: _int) -> Tensor:
     return unrecorded(x, np.cumprod(x.array, dim))
+
+
+def cummax(x: Tensor, dim: _int) -> Extremes:
+    """The largest number so far; not where it is."""
+    nowhere: Any = absent("cummax(...).indices")
+    return Extremes(unrecorded(x, np.maximum.accumulate(x.array, dim)), nowhere)
 
 
 def logsumexp(x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:

@@ -77,6 +77,7 @@ def _alike(of_arrays: Callable[..., np.ndarray], of_tensors: Callable[..., Tenso
 
 
 _log, _hypot_of_two = _alike(np.log, torch.log), _alike(np.hypot, torch.hypot)
+_sqrt = _alike(np.sqrt, torch.sqrt)
 
 
 def _hypot(*xs: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ FUNCTIONS: dict[str, _Rule] = {
     "abs": _Rule(torch.abs, kinked=True),
     "min": _Rule(lambda *xs: reduce(torch.minimum, xs), kinked=True, most=None, least=2),
     "max": _Rule(lambda *xs: reduce(torch.maximum, xs), kinked=True, most=None, least=2),
-    "sqrt": _Rule(torch.sqrt, flat=lambda x: x < 1e-40),
+    "sqrt": _Rule(_sqrt, flat=lambda x: x < 1e-40),
     "hypot": _Rule(_hypot, flat=lambda *xs: _hypot(*xs) < 1e-30, most=None, least=2),
     "exp": _Rule(_alike(np.exp, torch.exp)),
     "expm1": _Rule(_alike(np.expm1, torch.expm1)),
@@ -194,7 +195,7 @@ BY_PRODUCTS: dict[float, Callable[..., Tensor]] = {
     1.0: lambda a: a,
     2.0: lambda a: a * a,
     3.0: lambda a: a * a * a,
-    0.5: torch.sqrt,
+    0.5: _sqrt,
     -1.0: lambda a: 1 / a,
     -2.0: lambda a: 1 / (a * a),
 }

@@ -10,11 +10,10 @@ from annotated_types import Gt
 from jaxtyping import Bool, Float
 from typing_extensions import Doc
 
-from barriers.arrays import Tensor
+from barriers.arrays import Tensor, needs_torch
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf
 from barriers.sets.base import UnsafeSet, positive
-from barriers.sets.deciding import decided_by_level
 from barriers.sets.faceted import Faceted
 from barriers.sets.soft import soften
 
@@ -50,7 +49,7 @@ class Grow(UnsafeSet):
         return self.inner(x) - self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        decided_by_level(self.inner)
+        needs_torch("a level that decides")
         return ~(self.inner(x.double()) > self.by)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
@@ -89,7 +88,7 @@ class Shrink(UnsafeSet):
         return self.inner(x) + self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        decided_by_level(self.inner)
+        needs_torch("a level that decides")
         return ~(self.inner(x.double()) > -self.by)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:

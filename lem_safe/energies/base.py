@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from jaxtyping import Float
 
 from barriers import squares
@@ -192,8 +191,7 @@ class Tractable(Energy):
 
 def standard_points(dimension: int) -> Float[Tensor, "k d"]:
     """The draws from N(0, I) that the typical points of a normal distribution are made of."""
-    points = np.random.default_rng(Key(0).fold("points").value)
-    return torch.from_numpy(points.standard_normal((POINTS, dimension)))
+    return torch.randn(POINTS, dimension, generator=_points(), dtype=torch.float64)
 
 
 def _points() -> torch.Generator:
