@@ -65,9 +65,6 @@ def rows(name: str) -> np.ndarray:
     random = np.random.default_rng(d)
     x, eighths = random.normal(size=(n, d)), np.round(random.normal(size=(n, d)) * 8) / 8
     tenths, ones = np.round(random.normal(size=(n, d)), 1), random.choice(ONES, (n, d))
-        np.round(random.normal(size=(n, d)), 1),
-        random.choice([*ONES, 0.7, 0.8, -0.25, 0.6], (n, d)),
-    )
     beside = np.nextafter(tenths, random.choice([-9.0, 9.0], (n, d)))
     if name not in FUNCTIONS:
         return np.concatenate([x, eighths, tenths, ones, beside])
