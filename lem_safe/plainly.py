@@ -13,14 +13,16 @@ from barriers.plain.needs import VARIABLE, Choice
 
 COMMANDS = ("audit", "cache", "list", "merge", "new", "rules", "schema", "validate", "verify")
 """Commands that draw no samples and train nothing."""
-UNTIMED = ("explain", "--no-timing")
+UNTIMED = {"explain", "--no-timing"}
+TAKEN = {"torch", "barriers.arrays"}
+"""Modules that are there once the choice is made."""
 
 
 def choose(arguments: Sequence[str]) -> None:
     """Chooses numpy for a process that has just been started for one of COMMANDS."""
-    if os.environ.get(VARIABLE) is None and not {"torch", "barriers.arrays"} & set(sys.modules):
+    if os.environ.get(VARIABLE) is None and not TAKEN & set(sys.modules):
         named = next((word for word in arguments if not word.startswith("-")), None)
-        Choice.plain = named in COMMANDS or set(UNTIMED) <= set(arguments)
+        Choice.plain = named in COMMANDS or set(arguments) >= UNTIMED
 
 
 def again() -> int:

@@ -1,10 +1,13 @@
 """A process without torch, for tests: what it counts, and what its commands print."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[1]
 
 BLOCKED = """
 import sys
@@ -55,6 +58,7 @@ def without_torch(script: str, *arguments: Path, blocked: bool = True) -> Any:
     """What a script prints, as JSON, in a process where torch cannot be imported; or where it can."""
     code = (BLOCKED if blocked else "import sys\nfrom barriers.plain.needs import NeedsTorch\n") + script
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=here)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
