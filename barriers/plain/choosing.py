@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from barriers.plain.kinds import bool_, float32, long
 from barriers.plain.pairs import is_fraction, matched
-from barriers.plain.tensor import Tensor, bool_, float32, long, made, plain
+from barriers.plain.tensor import Tensor, made, plain
 
 _int = builtins.int
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from barriers.plain.kinds import float32
 from barriers.plain.pairs import quiet
 from barriers.plain.tape import recording
-from barriers.plain.tensor import Tensor, float32
+from barriers.plain.tensor import Tensor
 
 _int = builtins.int
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from barriers.plain.arranging import stack
+from barriers.plain.kinds import bool_, float32, long
 from barriers.plain.pairs import matched
-from barriers.plain.tensor import Tensor, bool_, float32, long, plain
+from barriers.plain.tensor import Tensor, plain
 
 _int = builtins.int
 

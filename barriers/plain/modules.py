@@ -108,12 +108,12 @@ class Module:
         return self
 
     def double(self) -> Module:
-        from barriers.plain.tensor import float64
+        from barriers.plain.kinds import float64
 
         return self.to(float64)
 
     def float(self) -> Module:
-        from barriers.plain.tensor import float32
+        from barriers.plain.kinds import float32
 
         return self.to(float32)
 

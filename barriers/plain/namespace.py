@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from barriers.plain import functional, linear, modules, special
+from barriers.plain.kinds import Device, Size, bool_, float32, float64, int32, long
 from barriers.plain.methods import attach
 from barriers.plain.needs import NeedsTorch
 from barriers.plain.random import Generator, multinomial, rand, randint, randn, randperm
 from barriers.plain.tape import EnableGrad, NoGrad, gradients, is_grad_enabled
-from barriers.plain.tensor import Device, Size, Tensor, bool_, float32, float64, int32, long
+from barriers.plain.tensor import Tensor
 
 nan, inf, pi = float("nan"), float("inf"), float(np.pi)
 int8, int16, uint8 = map(np.dtype, ("int8", "int16", "uint8"))

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from barriers.plain.kinds import float32
 from barriers.plain.tape import recording
-from barriers.plain.tensor import Tensor, float32, plain
+from barriers.plain.tensor import Tensor, plain
 
 _int = builtins.int
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from barriers.plain.kinds import float32
 from barriers.plain.needs import NeedsTorch
-from barriers.plain.tensor import Tensor, float32
+from barriers.plain.tensor import Tensor
 
 
 class Generator:

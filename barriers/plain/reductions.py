@@ -11,10 +11,11 @@ import numpy as np
 from barriers.plain.arranging import gather
 from barriers.plain.choosing import Extremes
 from barriers.plain.elementwise import abs, exp, log, sqrt
+from barriers.plain.kinds import long
 from barriers.plain.making import full_like
 from barriers.plain.needs import NeedsTorch, absent
 from barriers.plain.pairs import div, maximum, minimum
-from barriers.plain.tensor import Tensor, long, plain, unrecorded
+from barriers.plain.tensor import Tensor, plain, unrecorded
 
 _int = builtins.int
 

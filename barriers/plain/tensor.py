@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from barriers.plain.kinds import CPU, Device, Size, bool_, float32, float64, int32, long
 from barriers.plain.needs import NeedsTorch
 from barriers.plain.tape import Back, Node, recording
-
-bool_, long, int32, float32, float64 = map(np.dtype, ("bool", "int64", "int32", "float32", "float64"))
-_DEFAULT = float32
-
-
-class Device(str):
-    """Where a tensor is: the processor."""
-
-    type = "cpu"
-
-
-CPU = Device("cpu")
 
 
 class Tensor:
@@ -258,13 +247,6 @@ class Tensor:
 
     def new_tensor(self, values: Any, **how: Any) -> Tensor:
         return Tensor(np.array(values, how.get("dtype", self.array.dtype)))
-
-
-class Size(tuple[int, ...]):
-    """A shape."""
-
-    def numel(self) -> int:
-        return int(np.prod(self, dtype=np.int64))
 
 
 def _node(array: np.ndarray, back: Sequence[Back]) -> Node | None:

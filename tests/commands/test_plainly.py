@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from without_torch import COMMANDS, ROOT, without_torch
 
+from barriers.kinds import Entry, Kinds, Offer
 from barriers.plain.needs import Choice, NeedsTorch
 from lem_safe import cli, plainly
 from lem_safe.commands.outcome import status_of
@@ -176,3 +177,11 @@ def test_an_internal_error_without_torch_begins_again_with_it(monkeypatch: pytes
     monkeypatch.setattr(Choice, "plain", True)
     with pytest.raises(NeedsTorch):
         status_of(broken)
+
+
+def test_kinds_of_other_distributions_are_loaded_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Kinds("thing", Entry, {})
+    table.offer("theirs", Offer("another 1.0", lambda: pytest.fail("was loaded")))
+    monkeypatch.setattr(Choice, "plain", True)
+    with pytest.raises(NeedsTorch, match="another"):
+        table.settle("theirs")
