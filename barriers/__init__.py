@@ -1,3 +1,3 @@
-"""barriers: the geometry and mathematics of distributional safety constraints. Needs torch; independent of
-energies, files and processes.
+"""barriers: the geometry and mathematics of distributional safety constraints. Over torch, or
+over numpy where it only counts (`arrays`); independent of energies, files and processes.
 """

@@ -14,9 +14,9 @@ Letters: N rows of the file, c columns, d coordinates of a sampler.
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 """The integer type as which the bits of a number are read."""

@@ -8,11 +8,10 @@ the sample file, read back in float64; at the point of a row of a file the saved
 
 from collections.abc import Mapping
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
 from barriers.anchors import ROUNDING, Anchors, Pins
+from barriers.arrays import Tensor, nn, torch
 
 
 class Coordinates(nn.Module):

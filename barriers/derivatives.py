@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.autograd import forward_ad
 
+from barriers.arrays import Tensor, torch
 from barriers.declared import declares
 
 Scalar = float | Float[Tensor, ""]
@@ -143,7 +141,7 @@ def array_of(t: Tensor) -> np.ndarray:
 
 
 def _has_tangent(t: Tensor) -> bool:
-    return forward_ad.unpack_dual(t).tangent is not None
+    return torch.autograd.forward_ad.unpack_dual(t).tangent is not None
 
 
 def pullback(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from barriers.plain.needs import Choice, NeedsTorch
 from barriers.specification import SpecificationError, parameters
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
@@ -189,6 +190,8 @@ class Kinds(MutableMapping[str, E], Generic[E]):
                 f"{origins} offers a kind whose name is not lower-case letters, digits and '_'; rename it in "
                 "its entry points"
             )
+        if Choice.plain:
+            raise NeedsTorch(f"a kind of {origins}")
         try:
             row = offers[0].load()
         except (Exception, SystemExit) as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar, cast
 
-from torch import nn
+from barriers.arrays import nn
 
 Member = TypeVar("Member", bound=nn.Module)
 

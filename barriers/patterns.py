@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.projection import tilt
 
 SWEEPS = 10_000

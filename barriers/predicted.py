@@ -21,11 +21,9 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.special import ndtr
 
+from barriers.arrays import Tensor, ndtr, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not

@@ -1,7 +1,8 @@
 """Squared lengths of rows."""
 
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor
 
 FEW = 5
 """Up to so many columns are added one after the other: torch's sum over so short an axis takes three to ten

@@ -12,10 +12,9 @@ the conditional mean. Columns with a value have exactly that value, whatever rou
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.coordinates import Coordinates
 
 DEPENDENT = 1e-9

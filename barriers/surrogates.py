@@ -14,13 +14,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import softplus
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, functional, torch
 from barriers.derivatives import Jet, Scalar
 from barriers.kinds import Entry, Kinds
 from barriers.squares import squared_norm
@@ -141,7 +139,7 @@ class SoftHinge(Surrogate):
         return math.log1p(math.exp(self.sharpness)) / self.sharpness
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        return softplus(self.sharpness * (1 - s / self.width), threshold=40) / self.sharpness
+        return functional.softplus(self.sharpness * (1 - s / self.width), threshold=40) / self.sharpness
 
     def profile(self, s: Float[Tensor, "*n"]) -> Profile:
         p = torch.sigmoid(self.sharpness * (1 - s / self.width))

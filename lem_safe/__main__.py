@@ -6,7 +6,8 @@ import gc
 import sys
 from collections.abc import Sequence
 
-from lem_safe import signals
+from barriers.plain.needs import NeedsTorch
+from lem_safe import plainly, signals
 
 COLLECTED_AFTER = 100_000
 """Objects made before the garbage collector looks for cycles: with its default of 700 it looks through
@@ -22,12 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from lem_safe.output import prepare
 
         stdout = prepare()
-        status = _status(arguments)
+        if arguments is None:
+            plainly.choose(sys.argv[1:])
+        with stdout.held():
+            status = _status(arguments)
         if status == 130 and signals.received():  # typer knows of Ctrl-C alone
             status = signals.status_after()
         stdout.flush()
         if stdout.failed is not None:
             status = _unprinted(stdout.failed, status)
+    except NeedsTorch:
+        return plainly.again()
     except KeyboardInterrupt:
         status = signals.status_after()
         print("interrupted", file=sys.stderr)

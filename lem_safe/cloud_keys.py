@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Int, UInt64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.keys import Key
 
 BANK, NUMBERS = 128, 4096

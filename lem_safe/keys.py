@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
-from torch import Tensor
+from barriers.arrays import Tensor, torch
 
 BLOCK = 16384
 """Particles per generator."""

@@ -12,10 +12,9 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.squares import squared_norm
 
 Seen = TypeVar("Seen")

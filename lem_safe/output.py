@@ -7,8 +7,11 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
+
+from barriers.plain.needs import Choice, NeedsTorch
 
 _PAIRS = (
     "≤ <=  ≥ >=  ≠ !=  ± +-  × x  · *  − -  – -  — -  … ...  → ->  ∞ inf  √ sqrt  ∇ grad  Σ sum  ∫ int",
@@ -45,8 +48,26 @@ class Output(io.TextIOWrapper):
     def __init__(self, raw: BinaryIO, encoding: str, failed: OSError | None = None):
         super().__init__(raw, encoding, ERRORS, write_through=True)
         self.closed_before, self.failed = failed, None  # type: OSError | None, OSError | None
+        self._held: list[str] | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """In a process that may have to begin again with torch, what is printed is kept until it need not."""
+        self._held = [] if Choice.plain else None
+        try:
+            yield
+        except NeedsTorch:
+            self._held = None
+            raise
+        finally:
+            printed, self._held = self._held, None
+            if printed:
+                self.write("".join(printed))
 
     def write(self, text: str) -> int:
+        if self._held is not None:
+            self._held.append(text)
+            return len(text)
         if self.closed_before is not None:
             self.failed = self.closed_before
             return len(text)

@@ -12,10 +12,9 @@ Only the moves of a bucket that neither holds of, one for each set that fills up
 which decides them in order.
 """
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.filters.whole import HERE, Whole
 

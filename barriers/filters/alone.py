@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
+from barriers.arrays import Tensor, torch
 
 Apply = Callable[..., Any]
 

@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-import torch
 from jaxtyping import Bool, Float, Shaped
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, recorded, vectorized
 from barriers.sets.base import UnsafeSet

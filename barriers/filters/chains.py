@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.filters.alone import alone
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
 from barriers.filters.later_uniforms import Uniforms

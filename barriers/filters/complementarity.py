@@ -1,9 +1,8 @@
 """One Newton step for multipliers: μ ≥ 0 and F(μ) ≤ 0, with equality in one of them for every constraint."""
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.qp import solve_dual
 
 FLOOR = 1e-30

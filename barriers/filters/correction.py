@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float
-from torch import Tensor
+
+from barriers.arrays import Tensor
 
 
 class StepMemory(NamedTuple):

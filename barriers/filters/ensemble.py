@@ -15,10 +15,9 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Scalar, recorded
 from barriers.filters.base import FilterInfo, Promise, combined, local_mean, refuse_batches
 from barriers.filters.complementarity import times

@@ -9,10 +9,9 @@ tends to e^{−μ*} (G.2).
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.filters.admission import granted
 from barriers.filters.alone import alone

@@ -16,10 +16,9 @@ Newton do.
 import math
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
 from barriers.filters.admission import granted

@@ -5,9 +5,9 @@ An iteration is a map μ ↦ μ', so a cloud that has come back to an earlier μ
 iterations to come are whole rounds of it, they end where the cloud is now and find nothing new: it can stop.
 """
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 ITERATIONS = 12
 PERIODS = (1, 2, 3)

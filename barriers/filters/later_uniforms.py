@@ -7,7 +7,8 @@ the filter itself. A cloud's numbers come from its own stream, so they are the s
 from collections.abc import Callable
 
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+
+from barriers.arrays import Tensor
 
 
 class LaterUniforms:

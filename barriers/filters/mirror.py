@@ -20,10 +20,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.derivatives import value_and_gradient
 from barriers.filters.admission import granted, highest

@@ -8,10 +8,9 @@ largest: 10⁻¹¹ at t = 5. The others keep their chance, whose mean is a const
 from copy import copy
 from typing import Any, NamedTuple, TypeVar
 
-import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.ahead import Ahead
 from barriers.filters.whole import Joined, Whole
 

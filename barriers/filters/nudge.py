@@ -8,9 +8,9 @@ there (a region that is flat inside) stays in place.
 
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 DIRECTIONS = 16384
 """Particles with directions of their own; the next ones have the same again, wherever a cloud is divided into

@@ -9,10 +9,9 @@ the middle. Newton's method takes about twice as many, and the slowest of many c
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.base import Mean
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.some_clouds import mixed, put_back, some

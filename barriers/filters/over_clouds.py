@@ -8,10 +8,9 @@ to one cloud after the other. The numbers are the same either way.
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, Self, TypeVar
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
 from barriers.filters.chains import AnyFilter, Both
 from barriers.filters.later_uniforms import LaterUniforms

@@ -10,10 +10,9 @@ occurred. Derivatives flow through both, also to weights that are tensors.
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Scalar, stacked
 from barriers.filters.base import FilterInfo, Promise, combined, per_cloud
 from barriers.filters.complementarity import times

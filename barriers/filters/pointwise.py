@@ -11,10 +11,9 @@ stochastic CBFs keep a set almost surely is refuted (So, Clark, Fan 2023).
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import FilterInfo, Promise, per_cloud, refuse_batches, unlimited
 from barriers.filters.whole import HERE, Whole

@@ -29,10 +29,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import NotDifferentiable, recorded
 from barriers.filters.ahead import Ahead, PredictiveMemory, chances
 from barriers.filters.base import FilterInfo, Promise, insides

@@ -9,10 +9,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.filters.alone import alone
 from barriers.filters.base import (

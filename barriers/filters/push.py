@@ -5,10 +5,9 @@ boundary, scaled, and limited to the largest step.
 import math
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import combined
 from barriers.sets.base import UnsafeSet

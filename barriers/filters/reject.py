@@ -7,10 +7,9 @@ inside never grows.
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.later_uniforms import Uniforms

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float
-from torch import Tensor
+
+from barriers.arrays import Tensor
 
 HALVINGS, PRECISION = 30, 1e-3
 FACTOR = 8.0

@@ -4,9 +4,9 @@ as their first axis.
 
 from typing import Any, TypeVar
 
-import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 Record = TypeVar("Record", bound=tuple[Tensor, ...])
 

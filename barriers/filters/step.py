@@ -17,10 +17,9 @@ from the kinks where a constraint becomes active.
 import math
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
 from barriers.filters.alone import alone

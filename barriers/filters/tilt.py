@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any, Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.chains import Both, StepChain

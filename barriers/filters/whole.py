@@ -11,10 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters import base
 from barriers.qp.rows import products as rows_products
 

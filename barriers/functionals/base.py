@@ -9,10 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.declared import declares
 from barriers.derivatives import jacobian
 from barriers.surrogates import Surrogate

@@ -4,10 +4,9 @@ B.2).
 
 from collections.abc import Callable, Sequence
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Scalar, stacked, value_and_gradient
 from barriers.functionals.base import Barrier, Counted, StatisticsJet, side_by_side
 from barriers.members import Members

@@ -11,10 +11,9 @@ detected: use a smooth one.
 import math
 from collections.abc import Callable, Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import autodiff_jet, value_and_gradient
 from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 

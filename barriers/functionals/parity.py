@@ -9,10 +9,9 @@ memberships a, b ≥ 0 are functions of the particle, hard or soft; a drift filt
 differentiable (B.5), so soft ones, for example σ(−s/w) of a set.
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, autodiff_jet, value_and_gradient
 from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 from barriers.functionals.moment import Function

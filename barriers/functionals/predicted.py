@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.derivatives import Scalar, autodiff_jet, stacked
 from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 from barriers.members import Members

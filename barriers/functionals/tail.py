@@ -15,11 +15,9 @@ level's row.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
-from torch.nn.functional import softplus
 
+from barriers.arrays import Tensor, functional, torch
 from barriers.derivatives import Jet, value_and_gradient
 from barriers.functionals.base import Barrier, Counted, StatisticsJet, side_by_side
 from barriers.sets.ball import Ball
@@ -69,7 +67,9 @@ class TailClearance(Barrier):
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         z = self._below(self.unsafe(x))
-        return self.width * softplus(z / self.width, threshold=40) if self.width else z.clamp(min=0)
+        return (
+            self.width * functional.softplus(z / self.width, threshold=40) if self.width else z.clamp(min=0)
+        )
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         if not self.width:
@@ -103,7 +103,7 @@ class TailClearance(Barrier):
         if not self.width:
             return [Profile(c.clamp(min=0), -(c > 0).to(s.dtype), torch.zeros_like(c)) for c in z.unbind(1)]
         p, w = torch.sigmoid(z / self.width), self.width
-        value = w * softplus(z / w, threshold=40)
+        value = w * functional.softplus(z / w, threshold=40)
         return [
             Profile(*parts)
             for parts in zip(value.unbind(1), (-p).unbind(1), (p * (1 - p) / w).unbind(1), strict=True)

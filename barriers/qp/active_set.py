@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 RELAXATION = 1e-7
 """ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², with rows of unit length: small relative to 1,

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.qp.active_set import RELAXATION
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.qp.problem import Found, Problem, gram, inverse_weights

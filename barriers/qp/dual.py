@@ -13,10 +13,9 @@ Letters: b independent problems, m constraints.
 
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import transforming
 from barriers.qp.active_set import RELAXATION, Implicit, solve_on, times, transformed
 from barriers.qp.guess import LARGEST, confirm

@@ -10,10 +10,9 @@ derivatives is returned.
 
 from typing import Any, Literal, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import recorded
 from barriers.qp.active_set import RELAXATION, solve_on
 from barriers.qp.backends import solve_with_cvxpy, solve_with_qpth

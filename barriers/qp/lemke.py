@@ -8,9 +8,9 @@ batch, m variables each.
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 
 class Complementary(NamedTuple):

@@ -7,8 +7,8 @@ clip(Aᵀμ, ±speed). What the dual needs of all coordinates are sums of m numb
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.qp.dual import OnInfeasible
 from barriers.qp.problem import gram, moved, pose, push, rows_times
 from barriers.qp.speed import Added, solve_bounded

@@ -14,10 +14,9 @@ Letters: b problems, m constraints, n particles, d dimensions, N = n·d.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.qp.rows import combination, gram, pieces, rows_times
 
 __all__ = [

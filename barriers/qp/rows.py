@@ -10,10 +10,9 @@ Letters: b problems, m constraints, n particles, d dimensions, j coordinates of 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import recorded
 
 BLOCK_NUMBERS = 1 << 18

@@ -15,10 +15,9 @@ which coordinates become clipped. Infeasibility is proved: ν ≥ 0 with min ove
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.qp.active_set import RELAXATION, solve_on
 from barriers.qp.dual import Infeasible, solve_dual
 from barriers.qp.problem import Problem, combination, gram, inverse_weights, rows_times

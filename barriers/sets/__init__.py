@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.kinds import Entry, Kinds
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere

@@ -11,12 +11,11 @@ from abc import abstractmethod
 from functools import singledispatch
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.members import Members
 from barriers.sets.base import UnsafeSet

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
+from barriers.arrays import Tensor, torch
 
 FLOATS = (torch.float64, torch.float32)
 """What is tried, the caller's own dtype first."""

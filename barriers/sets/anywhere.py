@@ -15,12 +15,11 @@ most δ. At the τ of the smallest s, ∇ is that of s_inner at that point, divi
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar, recorded, transforming, value_and_gradient
 from barriers.sets.algebra import AllOf, Not, complement
 from barriers.sets.base import UnsafeSet, of_sign

@@ -3,12 +3,11 @@
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.exact import ULP, integers, settle

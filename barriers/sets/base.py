@@ -8,10 +8,9 @@ scenario's schema.
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.derivatives import Jet
 
 FARTHEST = 1e3

@@ -8,11 +8,10 @@ nearest face's normal and 0 inside.
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.sets.base import rotation as orthogonal
 from barriers.sets.base import vector

@@ -8,12 +8,11 @@ is never larger than s in size (B.5).
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, lost, positive, vector

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from annotated_types import Gt, Lt
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import complement
 from barriers.sets.base import UnsafeSet

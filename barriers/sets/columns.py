@@ -5,12 +5,11 @@ within J only.
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import complement
 from barriers.sets.backticks import place_of

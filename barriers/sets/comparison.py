@@ -9,10 +9,9 @@ at least κ there, with gradient 0. Where float64 only over- or underflows, a ra
 exact fractions (see `rational`), and its level is the largest one.
 """
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, float64_jet
 from barriers.sets.algebra import complement
 from barriers.sets.base import UnsafeSet

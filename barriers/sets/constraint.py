@@ -8,10 +8,9 @@ import copy
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.any_dtype import AnyDtype, name_of
 from barriers.sets.base import NotSmooth, UnsafeSet

@@ -7,10 +7,9 @@ sign, and those pairs are compared in whole numbers. An edge is stored by both i
 start) is not always the end.
 """
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.exact import integers
 
 PAIRS = 1 << 21

@@ -21,12 +21,11 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, float64_jet
 from barriers.sets.base import UnsafeSet, of_sign, positive
 from barriers.sets.exact import ULP, integers, settle

@@ -16,12 +16,11 @@ gauge), which is at least s on the safe side.
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar, autodiff_jet, recorded
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, of_sign, positive, vector

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.derivatives import array_of
 
 ULP = 2.0**-52

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
+from barriers.by_numpy import by_numpy
 from barriers.tables.cell_kinds import DAY
 
 HUGE = 1e100
@@ -65,8 +66,22 @@ class _Rule(NamedTuple):
     least: int = 1
 
 
+def _alike(of_arrays: Callable[..., np.ndarray], of_tensors: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function that membership depends on, and whose last digit depends on the library."""
+
+    def value(*numbers: Tensor) -> Tensor:
+        found = by_numpy(of_arrays, *numbers)
+        return of_tensors(*numbers) if found is None else found
+
+    return value
+
+
+_log, _hypot_of_two = _alike(np.log, torch.log), _alike(np.hypot, torch.hypot)
+_sqrt = _alike(np.sqrt, torch.sqrt)
+
+
 def _hypot(*xs: Tensor) -> Tensor:
-    return reduce(torch.hypot, xs)
+    return reduce(_hypot_of_two, xs)
 
 
 OPERATIONS: dict[str, _Rule] = {
@@ -74,7 +89,7 @@ OPERATIONS: dict[str, _Rule] = {
     "-": _Rule(torch.sub, most=2, least=2),
     "*": _Rule(torch.mul, most=2, least=2),
     "/": _Rule(torch.div, flat=lambda a, b: b.abs() < 1e-50, most=2, least=2),
-    "**": _Rule(torch.pow, flat=lambda a, b: a < 1e-30, most=2, least=2),
+    "**": _Rule(_alike(np.power, torch.pow), flat=lambda a, b: a < 1e-30, most=2, least=2),
     "neg": _Rule(torch.neg),
     "%": _Rule(torch.remainder, kinked=True, most=2, least=2),
     "days": _Rule(lambda a, b: (a - b) / DAY, most=2, least=2),
@@ -88,21 +103,21 @@ FUNCTIONS: dict[str, _Rule] = {
     "abs": _Rule(torch.abs, kinked=True),
     "min": _Rule(lambda *xs: reduce(torch.minimum, xs), kinked=True, most=None, least=2),
     "max": _Rule(lambda *xs: reduce(torch.maximum, xs), kinked=True, most=None, least=2),
-    "sqrt": _Rule(torch.sqrt, flat=lambda x: x < 1e-40),
+    "sqrt": _Rule(_sqrt, flat=lambda x: x < 1e-40),
     "hypot": _Rule(_hypot, flat=lambda *xs: _hypot(*xs) < 1e-30, most=None, least=2),
-    "exp": _Rule(torch.exp),
-    "expm1": _Rule(torch.expm1),
-    "log": _Rule(torch.log, flat=lambda x: x < 1e-50),
-    "log1p": _Rule(torch.log1p),
-    "log2": _Rule(torch.log2, flat=lambda x: x < 1e-50),
-    "log10": _Rule(torch.log10, flat=lambda x: x < 1e-50),
-    "sin": _Rule(torch.sin),
-    "cos": _Rule(torch.cos),
-    "tan": _Rule(torch.tan),
-    "atan": _Rule(torch.atan),
-    "sinh": _Rule(torch.sinh),
-    "cosh": _Rule(torch.cosh),
-    "tanh": _Rule(torch.tanh),
+    "exp": _Rule(_alike(np.exp, torch.exp)),
+    "expm1": _Rule(_alike(np.expm1, torch.expm1)),
+    "log": _Rule(_log, flat=lambda x: x < 1e-50),
+    "log1p": _Rule(_alike(np.log1p, torch.log1p)),
+    "log2": _Rule(_alike(np.log2, torch.log2), flat=lambda x: x < 1e-50),
+    "log10": _Rule(_alike(np.log10, torch.log10), flat=lambda x: x < 1e-50),
+    "sin": _Rule(_alike(np.sin, torch.sin)),
+    "cos": _Rule(_alike(np.cos, torch.cos)),
+    "tan": _Rule(_alike(np.tan, torch.tan)),
+    "atan": _Rule(_alike(np.arctan, torch.atan)),
+    "sinh": _Rule(_alike(np.sinh, torch.sinh)),
+    "cosh": _Rule(_alike(np.cosh, torch.cosh)),
+    "tanh": _Rule(_alike(np.tanh, torch.tanh)),
 }
 """Every function a rule can call."""
 
@@ -176,11 +191,23 @@ def of_dates(expression: Expression) -> bool:
     )
 
 
+BY_PRODUCTS: dict[float, Callable[..., Tensor]] = {
+    1.0: lambda a: a,
+    2.0: lambda a: a * a,
+    3.0: lambda a: a * a * a,
+    0.5: _sqrt,
+    -1.0: lambda a: 1 / a,
+    -2.0: lambda a: 1 / (a * a),
+}
+"""Powers that are products, quotients and roots."""
+
+
 def _power(exponent: float) -> tuple[Callable[..., Tensor], Callable[..., Tensor] | None]:
     whole = exponent == int(exponent) if abs(exponent) < 1e15 else True
+    f = BY_PRODUCTS.get(exponent) or _alike(lambda a: np.power(a, exponent), lambda a: a**exponent)
     if whole and exponent >= 0:
-        return lambda a: a**exponent, None
-    return lambda a: a**exponent, lambda a: (a.abs() if whole else a) < 1e-30
+        return f, None
+    return f, lambda a: (a.abs() if whole else a) < 1e-30
 
 
 def _apply(

@@ -12,10 +12,9 @@ With p = softmax(f/w) and g = Σpᵢnᵢ the first has ∇ = g and Δ = (1 − �
 import math
 from abc import abstractmethod
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet

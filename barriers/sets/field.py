@@ -5,9 +5,9 @@ known properties.
 import copy
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+
+from barriers.arrays import Tensor, needs_torch, nn, torch
 
 Function = Callable[[Tensor], Tensor]
 
@@ -39,6 +39,7 @@ class Field(nn.Module):
 
     def exact(self, x: Float[Tensor, "*n d"]) -> Tensor:
         """The values in float64, without gradients."""
+        needs_torch("the values of a function")
         with torch.no_grad():
             return self._rows(self.judge, x.double()).double()
 

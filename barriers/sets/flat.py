@@ -10,10 +10,9 @@ defined.
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.sets.algebra import complement
 from barriers.sets.base import UnsafeSet

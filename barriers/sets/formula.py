@@ -7,10 +7,9 @@ that it needs is missing, or where its arithmetic has none (the root of a negati
 import ast
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.cells import Cells
 from barriers.sets.condition import columns_in
 from barriers.sets.expression import Column, Expression, Number, Operation, evaluate, renumbered

@@ -4,8 +4,8 @@ integers.
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.sets.exact import ULP, integers
 
 

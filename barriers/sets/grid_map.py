@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.regular_files import must_be_regular
 
 YAML_SUFFIXES = (".yaml", ".yml")

@@ -5,9 +5,9 @@ gaps.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 
 class Spans(NamedTuple):

@@ -12,10 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, needs_torch, nn, torch
 from barriers.regular_files import must_be_regular
 
 FORMAT = "lem-safe classifier 1"
@@ -136,6 +135,7 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
 
     try:
         must_be_regular(path)
+        needs_torch("a classifier")
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})
             names = file.keys()

@@ -8,10 +8,9 @@ evaluates a frozen float64 copy of the network; a predicate is called directly. 
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.field import Field, Function, bounded

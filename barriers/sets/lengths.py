@@ -14,10 +14,9 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, of_sign, positive

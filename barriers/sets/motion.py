@@ -7,12 +7,11 @@ acceleration   ‖x_{t+1} − 2x_t + x_{t−1}‖/dt²            ‖c‖ = √6
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.lengths import Lengths, length
 from barriers.sets.waypoints import AGENTS, SIZE, placed, times
 from barriers.specification import Context

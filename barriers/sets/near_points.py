@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, array_of
 from barriers.sets.base import UnsafeSet, matrix, positive
 from barriers.sets.exact import ULP, integers, settle

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Gt, Len, Lt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, vector
 from barriers.sets.exact import ULP, integers, settle

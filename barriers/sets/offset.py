@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, needs_torch
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf
 from barriers.sets.base import UnsafeSet, positive
@@ -49,6 +49,7 @@ class Grow(UnsafeSet):
         return self.inner(x) - self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        needs_torch("a level that decides")
         return ~(self.inner(x.double()) > self.by)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
@@ -87,6 +88,7 @@ class Shrink(UnsafeSet):
         return self.inner(x) + self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        needs_torch("a level that decides")
         return ~(self.inner(x.double()) > -self.by)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:

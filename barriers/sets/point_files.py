@@ -8,10 +8,9 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.regular_files import memory, must_be_regular
 from barriers.tables import TableFormat, csv_blocks, csv_head, is_text, only_of_text, pair
 

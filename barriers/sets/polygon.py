@@ -9,11 +9,10 @@ O(n) and derivatives use one edge per row.
 
 from typing import Annotated, ClassVar, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, lost
 from barriers.sets.crossings import PAIRS, inside_rings

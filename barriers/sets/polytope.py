@@ -6,11 +6,10 @@ a bound.
 
 from typing import Annotated, ClassVar
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, matrix, vector
 from barriers.sets.exact import Planes, scaled

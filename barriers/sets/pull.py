@@ -12,10 +12,9 @@ distances, gradients and Laplacians in y are those in z.
 
 from functools import singledispatch
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import Jet, Scalar, float64_jet, value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement

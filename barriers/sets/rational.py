@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.expression import Column, Expression, Number, Operation, Value, evaluate, operate
 
 SMALL = 1e-290

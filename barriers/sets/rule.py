@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf, AnyOf, complement
 from barriers.sets.backticks import place_of

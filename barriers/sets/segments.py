@@ -11,10 +11,9 @@ where s is convex, and for unions and polygons seen from outside; elsewhere the 
 
 from functools import singledispatch
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.algebra import AnyOf, Not
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet

@@ -15,12 +15,11 @@ from itertools import combinations
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, of_sign, positive

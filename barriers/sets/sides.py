@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import torch
-
+from barriers.arrays import torch
 from barriers.sets.cells import Cells
 from barriers.sets.condition import Compared, weight
 from barriers.sets.expression import FUNCTIONS, OPERATIONS, Column, Number, Operation, evaluate

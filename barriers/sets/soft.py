@@ -11,10 +11,9 @@ With p the softmax weights, ∇ = Σpᵢ∇sᵢ and Δ = Σpᵢ(Δsᵢ ∓ ‖�
 import math
 from functools import singledispatch
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, Scalar
 from barriers.members import Members
 from barriers.sets.algebra import AllOf, AnyOf, Not

@@ -11,10 +11,9 @@ piece as in (B.12).
 
 import math
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not

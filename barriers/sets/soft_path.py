@@ -14,10 +14,9 @@ right sign, never larger than a distance in z.
 
 import math
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import complement

@@ -13,10 +13,9 @@ for sets without such a form.
 
 from functools import reduce, singledispatch
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet

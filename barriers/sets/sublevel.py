@@ -9,9 +9,9 @@ inside: an undefined value does not pass.
 from typing import Annotated, ClassVar
 
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet
 from barriers.sets.field import Field, bounded

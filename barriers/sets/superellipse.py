@@ -8,12 +8,11 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, of_sign, positive, vector
 from barriers.sets.base import rotation as orthogonal

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, Separation, UnsafeSet
 from barriers.sets.comparison import UNDEFINED

@@ -125,6 +125,6 @@ def _histogram(
     first, last = int(np.ceil(low / width)) - 1, int(np.ceil(high / width))
     if last - first > 4 * BARS:  # far from 0 and narrow: whole multiples of the width are no longer exact
         return (), ()
-    bar = np.clip(np.ceil(values / width).astype(np.int64) - 1 - first, 0, last - first - 1)
+    bar = np.clip(np.ceil(values / width) - 1 - first, 0, last - first - 1).astype(np.int64)
     held = np.bincount(bar, weights=counts, minlength=last - first).astype(np.int64)
     return tuple(float(i * width) for i in range(first, last + 1)), tuple(int(c) for c in held)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
 
+from barriers.arrays import torch
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.census import judged, whole_lanes

@@ -11,11 +11,10 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.tables import CellKind, Coder, Holding, kind_of_cells
 from lem_safe.auditor.rows import Coders, Rows
 from lem_safe.data.coded import coded, coded_arrow, coded_dates, held_by, written

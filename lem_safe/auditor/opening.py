@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
 from lem_safe.auditor.arrow_files import open_arrow

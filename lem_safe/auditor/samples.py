@@ -21,10 +21,9 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.meeting import TOLERANCE
 from barriers.tables import Gaps
 from lem_safe.auditor.arrays import Array

@@ -9,8 +9,7 @@ No sum of floating-point numbers is kept.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import torch
-
+from barriers.arrays import torch
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.census import CensusTally, whole_lanes
 from lem_safe.auditor.matching import Match

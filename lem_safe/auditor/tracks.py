@@ -5,10 +5,9 @@ checked.
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets import Anywhere, Separation, UnsafeSet, exactly
 from barriers.sets.segments import at, lowest
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.sets import RuleError
 from barriers.sets.derived import of_columns
 from barriers.sets.formula import Formula

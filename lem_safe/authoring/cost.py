@@ -6,8 +6,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Any, NamedTuple
 
-import torch
-
+from barriers.arrays import torch
 from barriers.filters import learned, needs_pilot
 from barriers.qp import Infeasible
 from lem_safe.cloud_keys import CloudKey

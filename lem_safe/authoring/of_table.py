@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.authoring.derived_line import in_formulas
 from lem_safe.authoring.from_rows import FEW, region_of
 from lem_safe.data.sources import FileTable

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
 
+from barriers.arrays import torch
 from lem_safe.authoring.derived_line import derived_line, in_formulas
 from lem_safe.data.sources import FileTable
 from lem_safe.data.typed import Codec

@@ -8,10 +8,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.sets import UnsafeSet, pull
 from barriers.specification import SpecificationError

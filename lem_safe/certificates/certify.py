@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from barriers.filters.tilt import LARGEST
 from lem_safe.certificates.certificate import FILE, Certificate
 from lem_safe.certificates.evaluations import Asked, Evaluations

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.auditing import Audited, write_audit_files
 from lem_safe.auditor import replica_arrays
 from lem_safe.auditor.audit import concluded

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
-
+from barriers.arrays import torch
 from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.opened import Opened
 from lem_safe.energies.base import Energy

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
+from barriers.arrays import Tensor, needs_torch, torch
 from lem_safe.errors import BadInput, Fault
 from lem_safe.inputs import must_be_readable
 
@@ -46,6 +44,9 @@ class Opened:
         dictionary.
         """
         if is_safetensors(self.path):
+            needs_torch("weights")
+            from safetensors.torch import load_file
+
             return _under(name, load_file(self.path))
         return _under(
             name,
@@ -59,7 +60,7 @@ def opened(path: Path) -> Opened:
     if not is_safetensors(path):
         return Opened(path, {key: tuple(tensor.shape) for key, tensor in _tensors(path)}, {})
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
+        with safetensors.safe_open(path, framework="np") as file:
             names = file.keys()
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             return Opened(path, shapes, dict(file.metadata() or {}))

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from barriers.kinds import KindError
+from barriers.plain.needs import Choice, NeedsTorch
 from barriers.regular_files import UnreadableFile
 from lem_safe.errors import BadInput, JobEnded, NumericalFailure
 from lem_safe.escaping import in_lines, on_one_line
@@ -166,6 +167,8 @@ def open_progress(silent: bool) -> "Iterator[Progress]":
 
 
 def _internal(error: BaseException) -> int:
+    if Choice.plain:  # torch may do it, or say it better
+        raise NeedsTorch(str(error)) from error
     first = on_one_line((str(error).splitlines() or [""])[0])
     try:
         with tempfile.NamedTemporaryFile(

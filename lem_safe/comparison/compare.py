@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
+from barriers.arrays import torch
 from lem_safe.comparison.kl_projection import projection_of
 from lem_safe.comparison.page import write_page
 from lem_safe.comparison.race import Race, sampled

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.projection import keep_probabilities, tilt
 from lem_safe.distances.energy_distance import chance, energy_distance
 from lem_safe.distances.wasserstein import wasserstein2

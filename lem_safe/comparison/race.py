@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
+from barriers.arrays import torch
 from barriers.budget import budget
 from barriers.filters import last_of
 from barriers.projection import facts, thinned, thinned_to_budget

@@ -5,12 +5,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data.source import Dataset, DataSource, digest, generator
 
 Samples = Annotated[int, Ge(2), Doc("The number of rows in the training table.")]

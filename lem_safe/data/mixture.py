@@ -5,10 +5,10 @@ columns.
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt, MinLen
 from typing_extensions import Doc
 
+from barriers.arrays import torch
 from lem_safe.data.source import Dataset, DataSource, digest, generator
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Le, MinLen
 from jaxtyping import Float64
 from typing_extensions import Doc
 
+from barriers.arrays import torch
 from lem_safe.data.episodes import Along, from_array, from_table, is_text_or_named, stacked
 from lem_safe.data.path_names import names_of_shape
 from lem_safe.data.source import Dataset, DataSource, digest

@@ -7,9 +7,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from typing_extensions import Doc
 
+from barriers.arrays import torch
 from barriers.kinds import Entry, Kinds
 from barriers.tables import DECIMAL, HEADER, SEPARATOR, Decimal, Gaps, Separator, TableFormat
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons

@@ -21,10 +21,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.projection import facts, tilt
 from barriers.sets import UnsafeSet
 from lem_safe.bounds.clopper_pearson import lower_bound

@@ -2,12 +2,11 @@
 
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Gt, MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.affine import Affine
 from lem_safe.energies.base import Energy

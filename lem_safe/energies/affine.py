@@ -9,10 +9,9 @@ so C becomes at least C σ_min(W)².
 from abc import abstractmethod
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.curvature import congruent, greatest

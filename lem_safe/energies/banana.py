@@ -6,12 +6,11 @@ With r = x₁ − b(x₀² − s²):  U = x₀²/2s² + r²/2t² + log 2πst,  �
 import math
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Tractable, squared_norm
 from lem_safe.energies.numbers import finite, positive
 

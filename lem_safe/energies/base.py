@@ -13,11 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
 from barriers import squares
+from barriers.arrays import Tensor, nn, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.gaussian_sum import GaussianSum, whole
 from lem_safe.energies.growth import Growth

@@ -5,8 +5,8 @@ trained.
 from typing import Generic, Protocol, TypeVar
 
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn
 from lem_safe.energies.network import NetworkEnergy
 from lem_safe.energies.trunk import Trunk
 

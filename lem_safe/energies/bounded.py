@@ -3,10 +3,9 @@
 With t = tanh(f/c):  ∇g = (1 − t²)∇f,   tr(JᵀH_g J) = (1 − t²) tr(JᵀH_f J) − (2/c) t(1 − t²)‖J∇f‖².
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.trunk import Traced, Trunk, Workspace
 
 

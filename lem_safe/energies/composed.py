@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Scalar
 from barriers.members import Members

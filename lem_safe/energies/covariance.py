@@ -4,9 +4,9 @@ factors, Σ = LLᵀ.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 Matrix = list[list[float]]
 

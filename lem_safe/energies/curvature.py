@@ -5,9 +5,9 @@ the covariance of points at most D apart is at most D²/4, so κ = 1 − D²/4 t
 within two standard deviations of each other.
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 ROUNDING = 8.0
 """The rounding of a computed smallest eigenvalue, in units of that of the largest one, per dimension."""

@@ -11,12 +11,11 @@ until `align` sets it.
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.members import Members
 from lem_safe.energies.base import Energy, points_of_all, squared_norm

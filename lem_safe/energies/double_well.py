@@ -5,12 +5,11 @@ between them.
 import math
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.log_sobolev import Constant, holley_stroock
 from lem_safe.energies.normaliser import NATS, log_line_integral

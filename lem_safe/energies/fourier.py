@@ -8,10 +8,9 @@ from the start (Tancik et al. 2020).
     Bx)_j ‖(BV)_j‖².
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.trunk import Traced, Trunk, Workspace
 
 

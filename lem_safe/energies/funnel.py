@@ -8,12 +8,11 @@ With q = Σ_{i>0} xᵢ²:  U = x₀²/2s² + (d−1)x₀/2 + ½e^{−x₀}q + lo
 import math
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.squares import squared_norm
 from lem_safe.energies.base import Tractable
 from lem_safe.energies.gaussian_sum import whole

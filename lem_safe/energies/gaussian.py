@@ -3,12 +3,11 @@
 import math
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Tractable, squared_norm
 from lem_safe.energies.covariance import exactly_one, factor_of_covariance, scales_of_std
 from lem_safe.energies.gaussian_sum import GaussianSum

@@ -11,12 +11,11 @@ along contiguous rows.
 import math
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy, Tractable, squared_norm, standard_points
 from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
 from lem_safe.energies.curvature import floor_of_mixture

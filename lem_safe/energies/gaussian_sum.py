@@ -10,10 +10,9 @@ integral is known for any nesting.
 import math
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.curvature import floor_of_mixture, least_eigenvalue
 
 MOST, NUMBERS = 4096, 2**25

@@ -6,9 +6,9 @@ the two are kept separately.
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 
 class Growth(NamedTuple):

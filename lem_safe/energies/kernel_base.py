@@ -11,12 +11,11 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mixture_based import LEAST_STD, QUIET, MixtureBased

@@ -16,12 +16,11 @@ from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.specification import SpecificationError
 from lem_safe.energies.based import Based
 from lem_safe.energies.bounded import BoundedTrunk

@@ -5,10 +5,9 @@
     w'_k ∝ w_k (det Σ_k det P_k)^{−1/2} exp(−½ ‖m_k − z₀ − Nm'_k‖²_{Σ_k⁻¹}).
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mixture_based import MixtureBased

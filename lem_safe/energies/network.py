@@ -9,10 +9,9 @@ every trunk is Lipschitz.
 
 from abc import abstractmethod
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy, squared_norm
 from lem_safe.energies.growth import Growth
 from lem_safe.energies.trunk import Trunk, Workspace

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 Number = TypeVar("Number", float, Tensor)
 

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor
 
 
 class Places(NamedTuple):

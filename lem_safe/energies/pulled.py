@@ -8,8 +8,8 @@ coordinates costs nothing.
 import copy
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.coordinates import Coordinates
 from lem_safe.energies.affine import Replaced
 from lem_safe.energies.base import Energy

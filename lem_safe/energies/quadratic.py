@@ -2,12 +2,11 @@
 
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import points, vector

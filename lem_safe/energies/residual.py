@@ -7,10 +7,9 @@ Back: δ_L = w for the stream, δ_{l−1} = δ_l + W_lᵀ(R_lᵀδ_l ∘ a′(h_
 with adjoints R_lᵀδ_l.
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from lem_safe.energies.activations import ACTIVATIONS
 from lem_safe.energies.trunk import Traced, Trunk, Workspace, held, pulled, uniform
 

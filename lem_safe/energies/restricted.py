@@ -5,8 +5,8 @@ that the points there share (E.26).
 """
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.energies.base import Energy
 from lem_safe.energies.growth import Growth
 

@@ -8,12 +8,11 @@ import math
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Gt, MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy, squared_norm
 from lem_safe.energies.normaliser import NATS, log_line_integral
 from lem_safe.energies.numbers import positive, vector

@@ -6,10 +6,9 @@ e(x) is what `RowTrunk` makes of a row, and ∇f is 0 in the codes.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.based import Based
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.row_mixture import RowMixture

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.row_mixture import AT_ONCE, RowMixture
 
 HELD_OUT = 0.1

@@ -14,10 +14,9 @@ on P.
 import math
 from collections.abc import Mapping
 
-import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data.typed.stretches import Stretch
 from lem_safe.energies.base import POINTS, Energy
 from lem_safe.energies.row_energy import RowEnergy

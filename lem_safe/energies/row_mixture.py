@@ -10,11 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import embedding_bag
 
+from barriers.arrays import Tensor, functional, torch
 from lem_safe.energies.base import POINTS, Tractable, squared_norm
 
 AT_ONCE = 2**21
@@ -158,7 +156,7 @@ class RowMixture(Tractable):
         most = torch.tensor(self.sizes, device=x.device) - 1
         codes = x[:, self.numbers :].detach().round().long().clamp(min=0).minimum(most)
         places = codes + torch.tensor(self.starts[:-1], device=x.device)
-        return logits + embedding_bag(places, self.tables.to(y.dtype), mode="sum").T
+        return logits + functional.embedding_bag(places, self.tables.to(y.dtype), mode="sum").T
 
     def _numbers(self, component: Tensor, ξ: Tensor) -> Tensor:
         """The numbers of draws from these components."""

@@ -12,10 +12,9 @@ slope of the network at e,
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.row_fitting import one_hot
 from lem_safe.energies.trunk import Traced, Trunk, Workspace
 

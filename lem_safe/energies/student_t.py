@@ -6,12 +6,11 @@ With w = (ν + d)/(ν + ‖y‖²) and g = L⁻ᵀy:  ∇U = wg,  ∇²U = w L�
 import math
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Gt, MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Tractable, squared_norm
 from lem_safe.energies.covariance import factor_of_std
 from lem_safe.energies.gaussian_sum import ROUNDED, whole

@@ -4,10 +4,9 @@ log det W.
 ∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.affine import Placed
 from lem_safe.energies.base import Energy

@@ -13,10 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from lem_safe.energies.activations import ACTIVATIONS
 
 BLOCK = 2**18

@@ -5,8 +5,8 @@ through one step x' = x − h∇U(x; θ) it is dx' = (I − h∇²U)dx − h ∂
 """
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.derivatives import recorded, value_and_gradient
 from lem_safe.energies.base import Energy
 from lem_safe.energies.weighted import Weighted

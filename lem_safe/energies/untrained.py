@@ -7,8 +7,8 @@ values are not.
 from typing import NoReturn
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.energies.base import Energy
 
 

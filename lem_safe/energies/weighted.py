@@ -6,10 +6,9 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy, points_of_all
 from lem_safe.energies.curvature import greatest
 from lem_safe.energies.gaussian_sum import GaussianSum

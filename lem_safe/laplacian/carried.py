@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor
 
 
 class Carried(NamedTuple):

@@ -8,8 +8,7 @@ misses (B.5).
 import math
 from abc import ABC, abstractmethod
 
-import torch
-from torch import Tensor, nn
+from barriers.arrays import Tensor, nn, torch
 
 aten = torch.ops.aten
 

@@ -9,10 +9,9 @@ every row: the same rows give the same estimate.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.func import grad, jvp
+
+from barriers.arrays import Tensor, torch
 
 EXACT_UP_TO = 1024
 """The largest number of directions for an exact trace: enough for a 28 × 28 image, not for a 3 ×
@@ -46,10 +45,10 @@ class Hutchinson:
         r = x.shape[1] if directions is None else directions.shape[1]
         v = self.draw(x.shape[0], r, x, generator)
         along = v if directions is None else v @ directions.to(x).T
-        gradient = grad(lambda y: f(y).sum())
+        gradient = torch.func.grad(lambda y: f(y).sum())
         total = torch.zeros_like(x[:, 0])
         for k in range(self.probes):
-            total = total + (jvp(gradient, (x,), (along[:, k],))[1] * along[:, k]).sum(1)
+            total = total + (torch.func.jvp(gradient, (x,), (along[:, k],))[1] * along[:, k]).sum(1)
         return total / self.probes
 
 

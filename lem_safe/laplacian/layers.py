@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from barriers.arrays import Tensor, nn
 
 
 class Residual(nn.Module):

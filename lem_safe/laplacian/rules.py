@@ -16,11 +16,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, cast
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from barriers.arrays import Tensor, nn, torch
+from barriers.arrays import functional as F
 from lem_safe.laplacian.carried import Carried, Linearized
 from lem_safe.laplacian.elementwise import ELEMENTWISE, Elementwise
 from lem_safe.laplacian.layers import Residual, Sum, Total
@@ -161,7 +160,7 @@ class ElementwiseRule(Rule):
     """One of ELEMENTWISE; a layer with arguments is another function, and refused."""
 
     def __init__(self, kind: type[nn.Module], function: Elementwise):
-        self.function, self.plain = function, repr(kind())
+        self.kind, self.function = kind, function
 
     def linearize(self, layer: nn.Module, x: Tensor) -> Linearized:
         self._must_be_plain(layer)
@@ -178,10 +177,9 @@ class ElementwiseRule(Rule):
         )
 
     def _must_be_plain(self, layer: nn.Module) -> None:
-        if repr(layer) != self.plain:
-            raise ValueError(
-                f"forward Laplacian: {layer!r} must be {self.plain}; or estimate with Hutchinson"
-            )
+        plain = repr(self.kind())
+        if repr(layer) != plain:
+            raise ValueError(f"forward Laplacian: {layer!r} must be {plain}; or estimate with Hutchinson")
 
 
 class SequenceRule(Rule):

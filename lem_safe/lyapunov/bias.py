@@ -13,8 +13,7 @@ so the KL left for the decay from the start is (√ε − √bias)².
 import math
 from dataclasses import dataclass
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 

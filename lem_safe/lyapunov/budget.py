@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.specification import Context
 from lem_safe.energies.log_sobolev import Constant, holley_stroock
 from lem_safe.lyapunov.bias import step_bias, step_size_for

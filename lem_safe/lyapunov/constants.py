@@ -13,10 +13,9 @@ reached does not slow the decay.
 import math
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.log_sobolev import Constant
 from lem_safe.lyapunov.normal import Normal

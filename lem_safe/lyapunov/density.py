@@ -15,10 +15,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.errors import NumericalFailure
 from lem_safe.lyapunov.ratio import of_parts

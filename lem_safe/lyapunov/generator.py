@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.energies.base import Energy
 
 

@@ -13,10 +13,9 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.lyapunov.constants import fisher_floor
 from lem_safe.lyapunov.forgetting import drift, nested_rhat

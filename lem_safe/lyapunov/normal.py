@@ -10,9 +10,9 @@ with its step-size bias: flow v' = (1 − h/σ²)²v, Euler–Maruyama v' = (1 �
 import math
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 
 @dataclass(frozen=True)

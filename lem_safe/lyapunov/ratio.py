@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.energies.base import Energy
 
 

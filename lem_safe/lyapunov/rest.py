@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from lem_safe.lyapunov.forgetting import FORGOTTEN, STILL
 from lem_safe.lyapunov.log import Look
 from lem_safe.lyapunov.stop import Stop

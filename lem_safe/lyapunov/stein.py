@@ -14,10 +14,9 @@ V-statistic includes it and is never negative. Rows are processed in blocks: mem
 import math
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 
 BLOCK = 512

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from annotated_types import Ge
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.kinds import Entry, asked
 from lem_safe.energies.base import Energy
 from lem_safe.lyapunov.log import Look

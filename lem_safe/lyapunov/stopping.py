@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.kinds import Kinds
 from barriers.specification import Context
 from lem_safe.lyapunov.budget import Budget

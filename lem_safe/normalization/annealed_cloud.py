@@ -11,9 +11,7 @@ scale      every coordinate but one times e^η, η ~ N(0, 1), accepted with the 
 import math
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 from lem_safe.metropolis import Site, langevin_move, taken, tested

@@ -19,10 +19,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.base import Energy, Tractable
 from lem_safe.energies.gaussian import Gaussian

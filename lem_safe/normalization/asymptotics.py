@@ -11,10 +11,9 @@ along axis i at which the energy has changed by LEVEL nats, and w_i is smaller w
 
 import math
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.growth import Growth

@@ -9,10 +9,9 @@ terms, so none is evaluated.
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import jacobian, value_and_gradient
 from lem_safe.energies.growth import Growth
 from lem_safe.keys import Key

@@ -5,10 +5,9 @@ E y_i∂_iU − 1 are 0, and deviate where a narrow neck or a heavy tail was mis
 import math
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.gaussian import Gaussian

@@ -24,10 +24,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates, identity
 from lem_safe.energies.base import Energy, Tractable
 from lem_safe.energies.disjunction import Disjunction

@@ -22,10 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.keys import Key
 from lem_safe.metropolis import Site, langevin_move

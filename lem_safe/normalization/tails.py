@@ -11,10 +11,9 @@ mass of either parent.
 
 from collections.abc import Iterator
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import WeightedSum

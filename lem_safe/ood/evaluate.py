@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data import DataSource, Table
 from lem_safe.data.distributions import Planar
 from lem_safe.data.tables import fitting, read_fitting

@@ -10,10 +10,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 
 STEPS, ROWS = 10, 4096

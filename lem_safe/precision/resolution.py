@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets import UnsafeSet
 from lem_safe.energies import Energy
 

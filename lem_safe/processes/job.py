@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
+from barriers.arrays import torch
 from lem_safe.errors import BadInput, Fault, JobEnded
 from lem_safe.processes.group import Group
 from lem_safe.processes.place import Place

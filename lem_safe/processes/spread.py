@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.whole import Joined, Whole, packed, unpacked
 from lem_safe.processes.wire import Wire
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
 import torch.distributed as dist
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.processes.wire import Traffic, Wire
 
 Failed = Callable[[RuntimeError], Exception]

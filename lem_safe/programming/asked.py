@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
-import torch
-from torch import Tensor
-
+from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.coordinates import identity
 from barriers.sets import UnsafeSet, pull

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, SupportsInt
 
-import torch
-
+from barriers.arrays import torch
 from barriers.sets.any_dtype import name_of
 from lem_safe.energies import Tempered
 from lem_safe.energies.base import Energy

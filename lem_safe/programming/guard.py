@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, SupportsFloat, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import NotDifferentiable, transforming
 from barriers.filters.base import StepFilter, insides
 from barriers.patterns import Cloud, multipliers, unfiltered_masses

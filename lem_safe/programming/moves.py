@@ -3,10 +3,9 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.filters import FILTERS
 from barriers.sets import NotSmooth, UnsafeSet

@@ -4,8 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.own.function import FLOATS
 from lem_safe.energies.own.own_energy import OwnEnergy

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
-from torch import Tensor, nn
-
+from barriers.arrays import Tensor, nn
 from barriers.sets.any_dtype import name_of
 from lem_safe.data.path_names import names_of_shape
 from lem_safe.errors import BadInput, Fault

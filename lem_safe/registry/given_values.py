@@ -5,8 +5,7 @@ numbers (E.30).
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import torch
-
+from barriers.arrays import torch
 from barriers.sets import SpecificationError
 from barriers.tables import ticks_of
 from lem_safe.data.typed import Codec, Field

@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
+from barriers.arrays import torch
 from barriers.sets import UnsafeSet
 from lem_safe.registry.making import make, regions
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
+from barriers.arrays import torch
 from barriers.filters import FILTERS
 from barriers.sets import Cells, Rule, SpecificationError, UnsafeSet
 from barriers.sets.column_names import column_names

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
+from barriers.arrays import torch
 from barriers.derivatives import value_and_gradient
 from barriers.sets import NotSmooth, SpecificationError, UnsafeSet
 from lem_safe.auditor import AuditReport

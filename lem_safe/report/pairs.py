@@ -3,9 +3,9 @@
 from itertools import combinations
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
+from barriers.arrays import torch
 from barriers.derivatives import value_and_gradient
 from barriers.sets import UnsafeSet
 

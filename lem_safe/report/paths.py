@@ -5,9 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
+from barriers.arrays import torch
 from barriers.sets import UnsafeSet
 from barriers.sets.algebra import AllOf, AnyOf
 from barriers.sets.anywhere import Anywhere

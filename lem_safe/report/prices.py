@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.distances.kl_price import Account, Needed, account, needed, seen
 from lem_safe.formatting import level
 from lem_safe.report.contents import Contents

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 
+from barriers.arrays import torch
 from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.registry import coordinates_of
 from lem_safe.report.contents import Contents

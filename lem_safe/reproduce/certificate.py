@@ -5,8 +5,8 @@ functional vanishes exactly at ρ_U (L.1, L.6, L.7).
 from collections.abc import Mapping
 
 import numpy as np
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.distances.wasserstein import noise_floor, wasserstein2
 from lem_safe.lyapunov.density import langevin_kl, track_flow
 from lem_safe.lyapunov.ratio import imbalance

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
+from barriers.arrays import Tensor, torch
 from lem_safe.data.distributions import EightGaussians
 from lem_safe.energies import Energy, GaussianMixture
 from lem_safe.keys import Key

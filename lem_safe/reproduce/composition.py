@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data.mixture import Mixture
 from lem_safe.energies import MLP, Disjunction, Energy, GaussianMixture, MixtureBase, Network, WeightedSum
 from lem_safe.keys import Key

@@ -5,8 +5,8 @@ bounds and does not bound (C.4, C.5).
 from itertools import pairwise
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.energies import Energy, GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.progress import Silent

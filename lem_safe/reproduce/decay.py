@@ -1,8 +1,8 @@
 """KL along Langevin on a Gaussian, from Gaussian starts: its closed form, its rate, and τ_Lang (L.2, L.3)."""
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.energies import Gaussian
 from lem_safe.keys import Key
 from lem_safe.lyapunov.normal import Normal, fitted, isotropic, langevin_variance, normal_kl

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.data.distributions import EightGaussians
 from lem_safe.distances.wasserstein import noise_floor, wasserstein2
 from lem_safe.energies import Energy

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data.distributions import Checkerboard, EightGaussians
 from lem_safe.data.images import (
     Cifar10,

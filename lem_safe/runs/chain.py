@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.keys import Key
 from lem_safe.lyapunov import Log
 from lem_safe.progress import Progress

@@ -3,9 +3,8 @@
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.samplers import State
 
 Arrays = dict[str, np.ndarray]

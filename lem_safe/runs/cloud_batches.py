@@ -13,8 +13,8 @@ from signal import SIGINT
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.processes.wire import Wire
 from lem_safe.progress import Progress

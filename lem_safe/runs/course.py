@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.sets import UnsafeSet
 from lem_safe.lyapunov import Monitor, Stop
 from lem_safe.runs.promise_check import EveryStep

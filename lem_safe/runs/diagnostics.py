@@ -3,9 +3,8 @@ the training data.
 """
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.subspace import Subspace
 from lem_safe.energies.base import Energy
 from lem_safe.report.ranges import interval

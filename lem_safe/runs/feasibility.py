@@ -15,10 +15,9 @@ contain it. A narrow gap may be missed, so this warns and never refuses.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.sets import UnsafeSet
 from barriers.sets.base import NotSmooth

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data import Dataset
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault

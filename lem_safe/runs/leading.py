@@ -10,9 +10,8 @@ from signal import SIGINT
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.progress import Progress
 from lem_safe.runs.chain import Save, live, standing
 from lem_safe.runs.checkpoint import Arrays

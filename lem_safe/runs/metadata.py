@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.auditor import AuditReport
 from lem_safe.data.concerns import concerns
 from lem_safe.data.images import ImageSource

@@ -5,10 +5,9 @@ the run, read from its files.
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.subspace import Subspace
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault, NumericalFailure

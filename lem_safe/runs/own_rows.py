@@ -4,10 +4,9 @@ that are not.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Bool, Float, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets import UnsafeSet
 from barriers.specification import SpecificationError
 from lem_safe.data.paths import PathFile

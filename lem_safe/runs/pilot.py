@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from barriers.arrays import torch
 from barriers.filters import needs_pilot
 from barriers.filters.base import insides
 from barriers.patterns import Cloud, Masses, multipliers, unfiltered_masses

@@ -1,8 +1,6 @@
 """An energy over numbers under given values: the subspace of the points that have them (E.26)."""
 
-import torch
-from torch import Tensor
-
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.specification import SpecificationError
 from barriers.subspace import Subspace, restricted

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from lem_safe.errors import BadInput, Fault
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Finished

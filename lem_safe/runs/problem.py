@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.filters import HERE, AnyFilter, Whole, learned, over_clouds, spread
 from barriers.sets import UnsafeSet

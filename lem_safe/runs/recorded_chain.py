@@ -12,9 +12,8 @@ log together.
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.qp import Infeasible
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key

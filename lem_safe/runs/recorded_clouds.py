@@ -10,9 +10,8 @@ cloud.
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.cloud_keys import CloudKey, CloudKeys
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished

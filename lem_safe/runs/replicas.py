@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.keys import Key
 from lem_safe.progress import Progress

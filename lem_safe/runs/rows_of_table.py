@@ -5,9 +5,7 @@ given.
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.sets.backticks import place_of
 from barriers.sets.column_names import column_names

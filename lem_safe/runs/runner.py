@@ -10,8 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.auditing import audit
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.errors import BadInput, Fault

@@ -1,7 +1,6 @@
 """The coordinates that an energy is sampled in, and regions over them."""
 
-import torch
-
+from barriers.arrays import torch
 from barriers.coordinates import Coordinates, identity
 from barriers.sets import UnsafeSet, pull
 from barriers.subspace import Subspace

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.keys import Part
 from lem_safe.processes.wire import Wire
 from lem_safe.runs.checkpoint import Arrays, leaves

@@ -1,7 +1,6 @@
 """What the processes of a run do that process 0 leads: they build what it builds, and take their part."""
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.processes.group import Group
 from lem_safe.progress import Silent
 from lem_safe.runs.learned_parts import learned

@@ -8,9 +8,8 @@ those of one process.
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.keys import Key, Part, PartKey
 from lem_safe.lyapunov.monitors import spaced
 from lem_safe.processes.spread import Spread

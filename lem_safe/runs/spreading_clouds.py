@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.keys import divided
 from lem_safe.progress import Progress

@@ -1,8 +1,6 @@
 """The start of a run's particles, in sampler coordinates."""
 
-import torch
-from torch import Tensor
-
+from barriers.arrays import Tensor, torch
 from barriers.sets.pull import FirstOrder
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.mixture_on_subspace import base_of

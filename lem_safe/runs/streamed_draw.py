@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.filters import Reject, Tilt
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault

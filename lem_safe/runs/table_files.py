@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
+from barriers.arrays import torch
 from barriers.tables import TableFormat
 from lem_safe.auditor.beside import facts_beside
 from lem_safe.auditor.opening import open_samples

@@ -4,8 +4,7 @@ short to start from, a certificate that no run can have.
 
 from collections.abc import Iterable
 
-import torch
-
+from barriers.arrays import torch
 from barriers.budget import budget
 from barriers.subspace import Subspace
 from lem_safe.progress import Progress

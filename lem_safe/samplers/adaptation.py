@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import torch
 from annotated_types import Ge, Gt, Lt
 from jaxtyping import Float, Int
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.whole import HERE, Whole
 from lem_safe.keys import BLOCK, Key
 from lem_safe.samplers.base import Info, State

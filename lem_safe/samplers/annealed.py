@@ -9,12 +9,11 @@ had when crossings ceased. The distribution is not exact before that.
 import math
 from typing import Annotated, ClassVar, NamedTuple
 
-import torch
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Float, Int
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.specification import Context
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key

@@ -5,8 +5,8 @@ or a clock.
 from typing import Any, NamedTuple, Protocol
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.declared import declares
 from barriers.filters.base import FilterInfo
 from lem_safe.keys import Key

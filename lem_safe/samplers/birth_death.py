@@ -16,12 +16,11 @@ tempering: a birth inside a set is a move that enters it.
 
 from typing import Annotated, ClassVar, NamedTuple
 
-import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float, Int
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 from lem_safe.metropolis import taken, tested

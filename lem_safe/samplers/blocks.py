@@ -8,10 +8,9 @@ its block is. On a device, where small pieces are slow, it is computed at once.
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import recorded
 from lem_safe.energies.base import Energy
 from lem_safe.keys import BLOCK

@@ -7,8 +7,8 @@ Stopped in time it gives samples all the same; the ratio R_t determines when (pa
 from typing import ClassVar
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State

@@ -15,10 +15,9 @@ import math
 from functools import partial, singledispatch
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.declared import declares
 from barriers.derivatives import autodiff_jet
 from barriers.filters import (

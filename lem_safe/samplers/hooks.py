@@ -8,10 +8,9 @@ holds under any sampler for that reason alone.
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, draws_later
 from barriers.filters.chains import AnyFilter
 from barriers.filters.later_uniforms import LaterUniforms

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.tables import TableFormat
 from lem_safe.data import Dataset
 from lem_safe.data.tables import read_fitting

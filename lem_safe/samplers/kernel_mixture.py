@@ -12,10 +12,9 @@ has tails without moments: places that no z is near stay possible, and can be le
 import math
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.keys import Key
 
 WIDE = 0.1

@@ -11,12 +11,11 @@ steps in flat directions, short steps in stiff ones, and the same equilibrium.
 
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.whole import HERE
 from lem_safe.keys import Key
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step

@@ -9,10 +9,9 @@ smallest eigenvalue of Lᵀ∇²U L.
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies import Energy
 from lem_safe.energies.numbers import points
 from lem_safe.errors import BadInput, Fault

@@ -16,10 +16,9 @@ In a metric M, M⁻¹ = LLᵀ, all this happens in the coordinates z = L⁻¹(y 
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import NotDifferentiable, recorded
 from barriers.filters import MirrorStep, StepChain, StepOverClouds
 from barriers.filters.base import DriftFilter, FilterInfo

@@ -8,12 +8,11 @@ so the kernel is reversible for e^{−U}, as filters that act on moves need it (
 
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.derivatives import NotDifferentiable
 from lem_safe.energies.mixture_on_subspace import base_of
 from lem_safe.energies.row_energy import RowEnergy

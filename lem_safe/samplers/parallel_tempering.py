@@ -15,12 +15,11 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
-import torch
 from annotated_types import Gt, MinLen
 from jaxtyping import Float, Int
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.filters.whole import HERE
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key

@@ -13,9 +13,9 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor
 from barriers.filters.whole import HERE
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key

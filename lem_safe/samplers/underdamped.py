@@ -19,12 +19,11 @@ too; one that was moved by δ in another way gets an additional velocity δ/h, a
 import math
 from typing import Annotated, ClassVar, NamedTuple
 
-import torch
 from annotated_types import Gt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.filters import MirrorStep, StepChain, StepOverClouds
 from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph

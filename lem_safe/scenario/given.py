@@ -6,8 +6,8 @@ from os import PathLike, fspath
 from typing import Any, SupportsFloat
 
 import numpy as np
-import torch
 
+from barriers.arrays import torch
 from barriers.sets import Constraint, UnsafeSet
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.in_python import STAND_IN, in_python

@@ -6,8 +6,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
+from barriers.arrays import Tensor
 from barriers.sets import Constraint, UnsafeSet
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.model import Scenario

@@ -12,8 +12,8 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn
 from barriers.sets import UnsafeSet
 
 OWN = ("barriers", "lem_safe", "torch", "numpy", "builtins", "scipy", "math")

@@ -15,9 +15,9 @@ from os import PathLike
 from typing import Any, Generic, SupportsFloat, TypeVar
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
+from barriers.arrays import torch
 from barriers.sets import UnsafeSet
 from lem_safe.auditing import Asked, scenario_for, table_format
 from lem_safe.auditor.opening import open_samples

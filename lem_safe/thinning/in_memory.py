@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 
 def selected(source: Any, stays: Bool[np.ndarray, "n"]) -> Any:

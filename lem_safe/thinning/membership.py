@@ -8,9 +8,9 @@ one block and of the groups.
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
 
+from barriers.arrays import torch
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.matching import Match
 from lem_safe.auditor.samples import Samples

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
 
+from barriers.arrays import torch
 from barriers.budget import budget
 from barriers.patterns import Masses, multipliers
 

@@ -24,12 +24,11 @@ own e^{−U}, held fixed: p > 0 moves no minimiser (T.8).
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt, Lt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.training.loss import PART, Stage, Staged

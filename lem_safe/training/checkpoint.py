@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import safetensors
-import torch
-from safetensors.torch import save
-from torch import Tensor
 
+from barriers.arrays import Tensor, needs_torch, torch
 from barriers.coordinates import Coordinates
 from barriers.subspace import Subspace
 from lem_safe.data.typed import Codec, RowCoordinates
@@ -53,6 +51,8 @@ def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) ->
     """Writes a trained energy; `metadata` must hold `network` (from `describe`) and `columns`, and may hold
     any JSON.
     """
+    from safetensors.torch import save  # imports torch
+
     tensors = {
         f"inner.{name}": tensor.detach().cpu().contiguous()
         for name, tensor in energy.inner.state_dict().items()
@@ -68,6 +68,7 @@ def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) ->
 def load_energy(path: Path) -> Saved:
     """Reads what `save_energy` wrote; BadInput where the file is absent, foreign, or incomplete."""
     must_be_readable(path, "train one with lem-safe train")
+    needs_torch("weights")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})

@@ -9,11 +9,9 @@ numbers, categories and missing cells alike, without a derivative in any of them
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import softplus
 
+from barriers.arrays import Tensor, functional, torch
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.training.loss import Loss
@@ -40,4 +38,4 @@ class Contrastive(Loss):
             energy.of(rows.correction, x) if isinstance(energy, Shared) else rows.correction(x)
             for x in (z, drawn)
         )
-        return softplus(here).mean() + softplus(-there).mean()
+        return functional.softplus(here).mean() + functional.softplus(-there).mean()

@@ -16,12 +16,11 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.errors import NumericalFailure

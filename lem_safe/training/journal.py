@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import safetensors
-from safetensors.torch import save
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.regular_files import must_be_regular
 from lem_safe.files import void, write_atomically
 
@@ -44,6 +43,8 @@ class Journal:
         return time.monotonic() - self._written >= self.seconds
 
     def write(self, entry: Entry) -> None:
+        from safetensors.torch import save  # imports torch
+
         text = {"format": FORMAT, "fingerprint": self.fingerprint, "values": json.dumps(entry.values)}
         content = save(
             {name: t.detach().contiguous().clone() for name, t in entry.tensors.items()}, metadata=text

@@ -7,10 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.network import Trainable
 from lem_safe.processes.wire import Wire
 from lem_safe.training.journal import Entry

@@ -12,8 +12,8 @@ from functools import partial
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from lem_safe.energies.network import Trainable
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key

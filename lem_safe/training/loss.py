@@ -3,10 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.declared import declares
 from lem_safe.energies.network import Trainable
 

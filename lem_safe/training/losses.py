@@ -20,12 +20,11 @@ terms, w_k ∝ σ_k², would learn mostly the widest scale.
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import torch
 from annotated_types import Ge, Gt, MinLen
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.kinds import Entry, Kinds
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.energies.mlp import Network
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -4,10 +4,9 @@ For rows whose variance is in a few directions, such as paths: waypoints that fo
 same, and an energy in all of them would have to learn that from few rows.
 """
 
-import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.subspace import Subspace
 
 STILL = 1e-12

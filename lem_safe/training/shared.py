@@ -10,11 +10,9 @@ be taken.
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.network import Trainable
 from lem_safe.processes.wire import Wire
 
@@ -107,6 +105,6 @@ class _Everywhere(torch.autograd.Function):
         return x.clone()
 
     @staticmethod
-    @once_differentiable
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         return gradients[0] / ctx.wire.size, None

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import torch
 from typing_extensions import Doc
 
+from barriers.arrays import torch
 from barriers.coordinates import Coordinates, identity
 from barriers.specification import SpecificationError
 from lem_safe.data.source import Dataset, DataSource, digest

@@ -8,10 +8,9 @@ its own column.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from lem_safe.errors import BadInput, Fault
 

@@ -53,6 +53,13 @@ def test_fewer_than_ten_checks_are_switched_off():
     assert sum(map(len, found.values())) < 10, found
 
 
+def test_torch_is_imported_in_one_place():
+    """Elsewhere it is `barriers.arrays.torch`, so that a command can do without it."""
+    asked = re.compile(r"^(import torch\b(?!\.distributed)|from torch\b)", re.MULTILINE)
+    found = {path.name for path in FILES if asked.search(path.read_text(encoding="utf-8"))}
+    assert found == {"calls.py"}, found
+
+
 def test_no_file_is_longer_than_300_lines():
     long = {str(path): n for path in FILES if (n := path.read_text(encoding="utf-8").count("\n")) > 300}
     assert not long, f"split by noun: {long}"

@@ -14,6 +14,7 @@ from truths import lyapunov
 from lem_safe.energies import Tempered, curvature, double_well
 from lem_safe.lyapunov import bias as biases
 from lem_safe.lyapunov import (
+    calls,
     constants,
     density,
     generator,
@@ -226,7 +227,7 @@ TEETH: dict[str, Tooth] = {
         "measured_constant",
         lambda f: lambda t, v, floor: f(t, v, 0 * floor),
     ),
-    "products for nothing": (lyapunov.work_by_hand, work, "flop_registry", lambda f: {}),
+    "products for nothing": (lyapunov.work_by_hand, calls, "flop_registry", lambda f: {}),
     "every number of 4 bytes": (
         lyapunov.work_by_hand,
         torch.Tensor,
@@ -235,7 +236,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "views are copies": (
         lyapunov.work_by_hand,
-        work._Count,
+        calls.Calls,
         "__torch_dispatch__",
         lambda f: lambda self, *called: (f(self, *called), setattr(self, "total", self.total + work.CALL))[0],
     ),

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.checkpoints.exported.checked import get, integer, only
 
 SCALARS = {5: torch.int64, 7: torch.float32, 8: torch.float64, 12: torch.bool}

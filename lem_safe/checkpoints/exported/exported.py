@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar, NoReturn
 
-import torch
 from typing_extensions import Doc
 
+from barriers.arrays import torch
 from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.exported.archive import Archive, content_of
 from lem_safe.checkpoints.exported.graph import graph_of

@@ -7,8 +7,7 @@ of an earlier value; expressions of them are not evaluated.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import torch
-
+from barriers.arrays import torch
 from lem_safe.checkpoints.exported.archive import Archive
 from lem_safe.checkpoints.exported.arguments import argument_of
 from lem_safe.checkpoints.exported.checked import get, integer, only

@@ -7,7 +7,7 @@ changes an argument. A name from a file is only ever looked up in this list.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
+from barriers.arrays import torch
 
 ELEMENTWISE = """
 abs.default acos.default asin.default atan.default atan2.default celu.default clamp.default clamp.Tensor

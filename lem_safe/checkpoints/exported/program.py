@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
+from barriers.arrays import Tensor, nn, torch
 from lem_safe.checkpoints.exported.arguments import DROPPED, Value
 from lem_safe.checkpoints.exported.checked import LARGEST
 from lem_safe.checkpoints.exported.graph import Call, Graph

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.checkpoints.exported.archive import Archive
 from lem_safe.checkpoints.exported.checked import get, integer
 

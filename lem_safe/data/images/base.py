@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 
+from barriers.arrays import torch
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.errors import BadInput
 

@@ -9,10 +9,9 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.tables import CellKind, Coder, Holding, kind_of_cells
 from lem_safe.data.typed.computed import KINDS, Computed
 from lem_safe.data.typed.fields import Field

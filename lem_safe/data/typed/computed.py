@@ -9,10 +9,9 @@ latent number: D adds the base, or multiplies by it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.sets.cells import Cells
 from barriers.sets.derived import circle
 from barriers.sets.formula import Formula

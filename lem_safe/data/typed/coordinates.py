@@ -7,10 +7,9 @@ their texts (or what rules take them for), dates microseconds since 1970, missin
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
 from barriers.tables import CellKind
 from lem_safe.data.typed.codec import Codec

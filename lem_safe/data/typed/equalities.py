@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
+from barriers.arrays import torch
 from barriers.tables.equality import same
 from lem_safe.data.typed.codec import Codec
 from lem_safe.data.typed.fields import Field

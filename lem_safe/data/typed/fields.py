@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
+
+from barriers.arrays import Tensor, torch
 
 EPOCH = datetime(1970, 1, 1)
 ATOM = 0.05

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
+from barriers.arrays import Tensor
 from barriers.sets.derived import beside, needed, of_columns
 from barriers.tables import listed
 from lem_safe.data.typed.codec import Codec

@@ -10,10 +10,9 @@ point alone, or jumps over, is that point: a = b.
 import math
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.data.typed.fields import Field
 
 NORMAL, LINEAR = 8.0, 37.0

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
 
+from barriers.arrays import torch
 from barriers.tables import TEXT, TableFault, TableFormat, csv_head, kind_of, number, opened
 from barriers.tables.cells import is_missing, records
 from lem_safe.data.names import chosen_among, known, placeholders

@@ -9,11 +9,10 @@ readout. Every layer has a rule, so ∇U needs no graph and ΔU is exact.
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from annotated_types import Ge, MinLen
-from torch import nn
 from typing_extensions import Doc
 
+from barriers.arrays import nn, torch
 from barriers.specification import SpecificationError
 from lem_safe.energies.images.layered import LayeredTrunk
 from lem_safe.energies.mlp import Activation, Confinement, Network

@@ -13,10 +13,9 @@ e^{−V/ε} has no integral; a wall is added where neither pixels nor noise occu
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.growth import Growth
 from lem_safe.energies.images.unet import UNet, attend

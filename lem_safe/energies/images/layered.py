@@ -2,10 +2,9 @@
 graph.
 """
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from lem_safe.energies.trunk import Traced, Trunk, Workspace
 from lem_safe.laplacian import forward_laplacian, linearize
 

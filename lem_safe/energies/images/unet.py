@@ -9,10 +9,10 @@ heads of `head` channels. No dropout: these weights are only used for sampling.
 import math
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional as F
+
+from barriers.arrays import Tensor, nn, torch
+from barriers.arrays import functional as F
 
 GROUPS = 32
 

@@ -10,10 +10,9 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.keys import Key
 
 if TYPE_CHECKING:

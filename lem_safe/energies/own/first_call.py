@@ -4,10 +4,9 @@ do not depend on each other nor on chance, the gradient, and whether U grows far
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.own.confinement import check_growth
 from lem_safe.keys import Key
 

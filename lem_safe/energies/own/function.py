@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from barriers.arrays import Tensor, nn, torch
 from barriers.derivatives import transforming
 from barriers.sets.any_dtype import AnyDtype, name_of
 from lem_safe.errors import BadInput, Fault

@@ -1,9 +1,8 @@
 """An energy of a user's own: a module, a log density, or any function of rows, as every sampler takes it."""
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.own.confinement import REMEDY
 from lem_safe.energies.own.first_call import Checked, check_energy

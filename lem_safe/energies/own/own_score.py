@@ -2,10 +2,9 @@
 
 from typing import NoReturn
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.base import Energy
 from lem_safe.energies.own.confinement import warn_of_drift
 from lem_safe.energies.own.first_call import Checked, check_score, spread_of

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.laplacian import estimator
 
 
