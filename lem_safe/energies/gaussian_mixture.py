@@ -25,6 +25,10 @@ from lem_safe.energies.numbers import points, vector
 from lem_safe.energies.places import Places
 
 
+SWEPT, FEWEST = 2**16, 16
+"""Numbers of all components at a time that stay in the cache of a processor core, and rows at least."""
+
+
 class GaussianMixture(Tractable):
     """A mixture of normal distributions, given by `means` with `std` (shared) or `covariances` (one each),
     and `weights`.
@@ -83,8 +87,22 @@ class GaussianMixture(Tractable):
         return -torch.logsumexp(self._logits(self._whitened(x)), 0)
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
-        value, p, y = self._posterior(x.detach())
+        parts = [self._swept(part) for part in x.detach().split(self._rows(x))]
+        if len(parts) == 1:
+            return parts[0]
+        values, gradients = zip(*parts, strict=True)
+        return torch.cat(values), torch.cat(gradients)
+
+    def _swept(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        value, p, y = self._posterior(x)
         return value, (p[:, None] * y).flatten(0, 1).T @ self.whiteners.to(x.dtype)
+
+    def _rows(self, x: Tensor) -> int:
+        """How many rows at once: a power of two, so that blocks of noise are cut alike wherever they are."""
+        wide = self.whiteners.shape[0]
+        if x.device.type != "cpu" or len(x) * wide <= 2 * SWEPT:
+            return max(len(x), 1)
+        return max(1 << (SWEPT // wide).bit_length() - 1 if wide <= SWEPT else 0, FEWEST)
 
     def differentiable(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         """U(x) and ∇U(x), both differentiable in x."""
