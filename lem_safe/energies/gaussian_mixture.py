@@ -24,7 +24,6 @@ from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import points, vector
 from lem_safe.energies.places import Places
 
-
 SWEPT, FEWEST = 2**16, 16
 """Numbers of all components at a time that stay in the cache of a processor core, and rows at least."""
 
