@@ -157,7 +157,7 @@ class GaussianMixture(Tractable):
 
     def _whitened(self, x: Tensor) -> Float[Tensor, "k d n"]:
         y = torch.addmm(self.centers.to(x.dtype), self.whiteners.to(x.dtype), x.T, beta=-1)
-        return y.view(-1, self.dimension, x.shape[0])
+        return y.view(len(self.means), self.dimension, x.shape[0])
 
     def _logits(self, y: Tensor) -> Float[Tensor, "k n"]:
         return self.log_weights.to(y.dtype) - 0.5 * y.square().sum(1)
