@@ -16,6 +16,9 @@ class Choice:
 class NeedsTorch(BaseException):
     """Something was asked of the numpy arrays that only torch can do; no `except Exception` may hide it."""
 
+    def __str__(self) -> str:
+        return f"{super().__str__()} is only possible with torch; leave {VARIABLE} unset, or set it to torch"
+
 
 class Absent:
     """A name of torch's that is not here: it may be mentioned, and not used."""
