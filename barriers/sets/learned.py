@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from jaxtyping import Bool, Float
 
-from barriers.arrays import Tensor, torch
+from barriers.arrays import Tensor, needs_torch, torch
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.field import Field, Function, bounded
@@ -103,6 +103,7 @@ class Predicate(UnsafeSet):
         self.refuse()
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        needs_torch("a region given as a function")
         with torch.no_grad():
             answer = torch.as_tensor(self.function(x.double()), device=x.device)
         if answer.shape != x.shape[:-1]:
