@@ -246,14 +246,14 @@ def _scenario(case: Case, data: Path, rule: str | None, directory: Path, seed: i
 def section(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The lines of docs/measurements.md."""
     return [
-        f"Energies of each table with {rows[0]['seeds']} seeds, rows under a gate with tolerance 0 for a "
-        "general constraint: a range, a category, both, one of two. *Violating* are rows of the CSV, "
-        "counted in plain Python; *without* is the share without the filter. AUC of a model of the table's target, "
-        "trained on samples; its difference to one trained on rows drawn without the filter that meet "
-        "the constraint (as many), with its standard error; and one trained on real rows; tested on "
-        "held-out real rows that meet it. Published are the violations "
-        "of Harpoon and GReaT for constraints of the same kind, whose bounds are not published with"
-        " them.",
+        f"Energies of each table with {rows[0]['seeds']} seeds, rows under a gate "
+        "with tolerance 0 for a general constraint: a range, a category, both, one of two. "
+        "*Violating* are rows of the CSV, counted in plain Python; *without* is the share without "
+        "the filter. AUC of a model of the table's target, trained on samples; its difference to "
+        "one trained on rows drawn without the filter that meet the constraint (as many), with its "
+        "standard error; and one trained on real rows; tested on held-out real rows that meet it. "
+        "Published are the violations of Harpoon and GReaT for constraints of the same kind, whose "
+        "bounds are not published with them.",
         "",
         *table(
             ["table", "constraint", "violating", "without", "AUC", "difference", "real", "Harpoon, GReaT"],
