@@ -1,0 +1,48 @@
+"""What a scenario asks of an energy whose rows its regions truncate (E.31)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from barriers.specification import SpecificationError
+from lem_safe.data.typed import Codec
+from lem_safe.errors import BadInput
+from lem_safe.precision.needs import QUICK
+from lem_safe.registry.making import make
+from lem_safe.training.trained import Trained
+
+PATH = ("energy", "truncated", "by")
+
+
+def unlike_truncated(
+    codec: Codec, energy: Mapping[str, Any], content: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What does not go with regions that truncate the rows of an energy: samples that may be inside of them,
+    and rows that are.
+    """
+    try:
+        made = make("energies", energy)
+    except (BadInput, ValueError, KeyError):  # reported elsewhere
+        return
+    if not isinstance(made, Trained) or made.truncated is None:
+        return
+    never = {c["set"] for c in content.get("constraints") or [] if c["beta"] == 0}
+    loose = [i for i, name in enumerate(made.truncated.by) if name not in never]
+    for i in loose:
+        name = made.truncated.by[i]
+        yield (
+            (*PATH, i),
+            f"'{name}' has to be constrained with beta: 0, as the energy means nothing inside of it: add "
+            f"{{set: {name}, beta: 0}} to constraints, or leave it out here",
+        )
+    if loose:
+        return
+    try:
+        rows = made.data.load(0).values
+        why = made.truncated.refused(codec, rows) if rows.numel() <= QUICK else None
+    except SpecificationError as error:
+        yield ("energy", "truncated", *error.path), str(error)
+        return
+    except ValueError:  # a region that cannot be built is reported where it stands
+        return
+    if why is not None:
+        yield PATH, why
