@@ -9,6 +9,7 @@ Rows that rules have cut are told from draws that obey these: g is then that of 
 rules, and nothing is learned of where no row can be (E.31).
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,8 +24,10 @@ from lem_safe.errors import NumericalFailure
 from lem_safe.training.loss import Loss
 from lem_safe.training.shared import Shared
 
-ROUNDS = 2000
-"""How many times as many draws as rows are made at most."""
+MOST, AT_ONCE, SPARE = 2000, 50, 1.2
+"""How many times as many draws as rows are made at most, in all and at once; and how many times as many as by
+the share of those before would do.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,15 @@ class Contrastive(Loss):
         """As many draws of the base that count as there are rows; NumericalFailure where hardly any does."""
         if self.holds is None:
             return base.drawn(generator, len(z), z.dtype)
-        found, many = list[Tensor](), 0
-        for _ in range(ROUNDS):
-            some = base.drawn(generator, len(z), z.dtype)
+        found, many, tried, wanted = list[Tensor](), 0, 0, len(z)
+        while many < len(z) and tried < MOST * len(z):
+            some = base.drawn(generator, wanted, z.dtype)
             found.append(some[self.holds(some)])
-            if (many := many + len(found[-1])) >= len(z):
-                return torch.cat(found)[: len(z)]
-        raise NumericalFailure(
-            f"of {ROUNDS * len(z):,} draws of the mixture {many:,} obey the rules that truncate its rows; "
-            "leave truncated out"
-        )
+            many, tried = many + len(found[-1]), tried + wanted
+            wanted = min(math.ceil(SPARE * (len(z) - many) * tried / max(many, 1)), AT_ONCE * len(z))
+        if many < len(z):
+            raise NumericalFailure(
+                f"of {tried:,} draws of the mixture {many:,} obey the rules that truncate its rows; leave "
+                "truncated out"
+            )
+        return torch.cat(found)[: len(z)]
