@@ -8,6 +8,7 @@ from lem_safe.data.typed import Codec
 from lem_safe.errors import BadInput
 from lem_safe.precision.needs import QUICK
 from lem_safe.registry.making import make
+from lem_safe.scenario.messages import did_you_mean
 from lem_safe.training.trained import Trained
 
 PATH = ("energy", "truncated", "by")
@@ -25,15 +26,9 @@ def unlike_truncated(
         return
     if not isinstance(made, Trained) or made.truncated is None:
         return
-    never = {c["set"] for c in content.get("constraints") or [] if c["beta"] == 0}
-    loose = [i for i, name in enumerate(made.truncated.by) if name not in never]
-    for i in loose:
-        name = made.truncated.by[i]
-        yield (
-            (*PATH, i),
-            f"'{name}' has to be constrained with beta: 0, as the energy means nothing inside of it: add "
-            f"{{set: {name}, beta: 0}} to constraints, or leave it out here",
-        )
+    loose = [(i, why) for i, name in enumerate(made.truncated.by) if (why := _loose(name, content))]
+    for i, why in loose:
+        yield (*PATH, i), why
     if loose:
         return
     try:
@@ -46,3 +41,16 @@ def unlike_truncated(
         return
     if why is not None:
         yield PATH, why
+
+
+def _loose(name: str, content: Mapping[str, Any]) -> str | None:
+    """Why samples could be inside a region; None where none can."""
+    unsafe = list(content.get("unsafe") or {})
+    if name not in unsafe:
+        return f"no region is named '{name}' under unsafe{did_you_mean(name, unsafe)}"
+    if any(c["set"] == name and c["beta"] == 0 for c in content.get("constraints") or []):
+        return None
+    return (
+        f"'{name}' has to be constrained with beta: 0, as the energy means nothing inside of it: add "
+        f"{{set: {name}, beta: 0}} to constraints, or leave it out here"
+    )

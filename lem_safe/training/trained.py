@@ -102,7 +102,7 @@ class Trained:
         seed.
         """
         loss = repr(self.loss) if self.loss is not None else f"chosen: {SHARE_OF_BANDWIDTH}"
-        cut = () if self.truncated is None else (self.truncated.told(),)
+        cut = () if self.truncated is None else (self.truncated.told(self.data.columns),)
         return digest(
             FORMAT, self.data.fingerprint(), repr(self.network), loss, repr(self.training), str(seed), *cut
         )

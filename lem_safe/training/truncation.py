@@ -1,7 +1,7 @@
 """What the rows of a table are truncated by: regions in which there can be none (E.31)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -45,9 +45,9 @@ class Truncation:
     derived: Annotated[dict[str, str] | None, Doc(f"{ADDED}its derived names.")] = None
     columns: Annotated[list[str] | None, Doc(f"{ADDED}its names of the columns.")] = None
 
-    def told(self) -> str:
-        """Everything that the fit depends on, as a text."""
-        parts = [self.by, self.unsafe, self.derived, self.columns]
+    def told(self, columns: Sequence[str]) -> str:
+        """Everything that the fit depends on, as a text. columns: the names that the data give them."""
+        parts = [self.by, self.unsafe, self.derived, list(self.columns or columns)]
         return json.dumps(parts, sort_keys=True, default=_content)
 
     def holds(self, codec: Codec) -> Holds:
