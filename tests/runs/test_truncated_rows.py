@@ -114,7 +114,7 @@ def test_columns_have_the_names_of_the_scenario(orders: Path) -> None:
     [
         ({"beta": 0.1}, r"truncated.*'either' has to be constrained with beta: 0"),
         ({"by": "early"}, r"'early' has to be constrained with beta: 0"),
-        ({"by": "eithr"}, r"no region is named 'eithr' under unsafe; did you mean 'either'"),
+        ({"by": "eithr"}, r"no region is named 'eithr' under unsafe - did you mean 'either'"),
         ({"by": ""}, "by"),
         ({"least": 1.5}, r"\d+ of 399 rows are inside 'either', which then does not truncate them"),
         ({"network": "mlp", "most": ""}, "use network: {kind: mixture_base}"),
