@@ -183,10 +183,11 @@ def sliced_w2(samples: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[
 def section(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The lines of docs/measurements.md."""
     return [
-        "Seven engineering design problems: an energy of 1,000 feasible designs, 4,000 samples with each "
-        "of three seeds under a gate with tolerance 0, the published formulas as rules. *Invalid* ones are "
-        "counted in the CSV by `benchmarks/design_checks.py`, which shares no code with lem-safe; "
-        "*without* is the share of invalid ones without the filter. *Refused* and *let in* are "
+        "Seven engineering design problems: an energy of 1,000 feasible designs, fitted as truncated by the "
+        "published formulas, 4,000 samples with each of three seeds under a gate with tolerance 0 for "
+        "these. *Invalid* ones are counted in the CSV by `benchmarks/design_checks.py`, which shares no code "
+        "with lem-safe; *without* is the share of invalid ones without the filter, of an energy that goes on "
+        "behind the formulas. *Refused*, of which none is fitted to, and *let in* are "
         "feasible designs that the formulas refuse and infeasible ones that they let in, of 1,000 "
         "each, by the labels of the suite. *W2* is the sliced Wasserstein-2 distance between 500 "
         "samples and 500 feasible designs, over that of 500 feasible designs and the other 500: the mean of "

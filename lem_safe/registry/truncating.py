@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from barriers.specification import SpecificationError
+from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec
 from lem_safe.errors import BadInput
 from lem_safe.precision.needs import QUICK
@@ -24,6 +25,8 @@ def unlike_truncated(
         made = make("energies", energy)
     except (BadInput, ValueError, KeyError):  # reported elsewhere
         return
+    if isinstance(made, Checkpoint):
+        yield from _of_file(made, content)
     if not isinstance(made, Trained) or made.truncated is None:
         return
     loose = [(i, why) for i, name in enumerate(made.truncated.by) if (why := _loose(name, content))]
@@ -41,6 +44,17 @@ def unlike_truncated(
         return
     if why is not None:
         yield PATH, why
+
+
+def _of_file(made: Checkpoint, content: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    try:
+        by = made.truncated
+    except BadInput as bad:
+        yield ("energy", "path"), bad.faults[0].message
+        return
+    for name in by:
+        if (why := _loose(name, content)) is not None:
+            yield ("energy", "path"), f"was fitted to rows that '{name}' truncated: {why}"
 
 
 def _loose(name: str, content: Mapping[str, Any]) -> str | None:

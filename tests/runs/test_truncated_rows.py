@@ -87,6 +87,14 @@ def test_it_runs_and_says_what_the_rules_leave(orders: Path, monkeypatch: pytest
     again = lem_safe.load(run.directory / "scenario.yaml")
     assert trained(again).fingerprint(0) == trained(scenario).fingerprint(0)
     assert "fitted to rows that are truncated by either" in explain(scenario)
+    text = (orders / "orders.yaml").read_text()
+    whole = text[text.index("energy:") : text.index("derived:")]
+    text = text.replace(whole, "energy: {kind: checkpoint, path: run/energy.safetensors}\n")
+    (orders / "again.yaml").write_text(text)
+    assert lem_safe.load(orders / "again.yaml").energy["kind"] == "checkpoint"
+    (orders / "again.yaml").write_text(text.replace("either, beta: 0", "either, beta: 0.1"))
+    with pytest.raises(BadInput, match="was fitted to rows that 'either' truncated: 'either' has to be"):
+        lem_safe.load(orders / "again.yaml")
 
 
 def test_energies_are_told_apart_by_the_rules_that_truncate(orders: Path) -> None:
