@@ -27,7 +27,7 @@ Holds = Callable[[Float[Tensor, "n D"]], Bool[Tensor, "n"]]
 
 LEAST_SHARE = 0.01
 """The least Z_θ: below it, too few draws are inside to tell what is."""
-DRAWS_PER_ROW, FEWEST, MOST = 8, 1 << 13, 1 << 17
+DRAWS_PER_ROW, FEWEST, MOST = 8, 1 << 13, 1 << 15
 """Draws for each row, and how many at least and at most, powers of 2."""
 COMPARED = 1 << 16
 """Draws by which Z_θ is estimated where mixtures are compared."""

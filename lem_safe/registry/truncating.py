@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from barriers.specification import SpecificationError
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec
 from lem_safe.errors import BadInput
@@ -11,6 +10,7 @@ from lem_safe.precision.needs import QUICK
 from lem_safe.registry.making import make
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.training.trained import Trained
+from lem_safe.training.truncation import Untold
 
 PATH = ("energy", "truncated", "by")
 
@@ -32,15 +32,16 @@ def unlike_truncated(
     loose = [(i, why) for i, name in enumerate(made.truncated.by) if (why := _loose(name, content))]
     for i, why in loose:
         yield (*PATH, i), why
-    if loose:
+    if loose or not set(made.truncated.by) <= set(made.truncated.unsafe or {}):
         return
     try:
+        made.truncated.told(codec.columns)
         rows = made.data.load(0).values
         why = made.truncated.refused(codec, rows) if rows.numel() <= QUICK else None
-    except SpecificationError as error:
-        yield ("energy", "truncated", *error.path), str(error)
+    except Untold as error:
+        yield PATH, str(error)
         return
-    except ValueError:  # a region that cannot be built is reported where it stands
+    except (BadInput, ValueError):  # rows and regions that cannot be made are reported where they stand
         return
     if why is not None:
         yield PATH, why
@@ -59,11 +60,11 @@ def _of_file(made: Checkpoint, content: Mapping[str, Any]) -> Iterator[tuple[tup
 
 def _loose(name: str, content: Mapping[str, Any]) -> str | None:
     """Why samples could be inside a region; None where none can."""
-    unsafe = list(content.get("unsafe") or {})
+    unsafe, own = list(content.get("unsafe") or {}), content.get("constraints") or []
+    if any(c["set"] == name and c["beta"] == 0 for c in own):
+        return None  # what is wrong with such a region is said where it stands
     if name not in unsafe:
         return f"no region is named '{name}' under unsafe{did_you_mean(name, unsafe)}"
-    if any(c["set"] == name and c["beta"] == 0 for c in content.get("constraints") or []):
-        return None
     return (
         f"'{name}' has to be constrained with beta: 0, as the energy means nothing inside of it: add "
         f"{{set: {name}, beta: 0}} to constraints, or leave it out here"

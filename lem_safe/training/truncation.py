@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.sets import Cells, UnsafeSet, build_sets
+from barriers.sets import Cells, Field, UnsafeSet, build_sets
 from barriers.sets.derived import beside
 from barriers.specification import SpecificationError
 from lem_safe.data.source import digest
@@ -25,6 +25,10 @@ PLAIN = (
 )
 """What is said of a truncated fit to anything else."""
 ADDED = "Added from the scenario: "
+
+
+class Untold(SpecificationError):
+    """A region that cannot truncate rows."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class Truncation:
         return json.dumps(parts, sort_keys=True, default=_content)
 
     def holds(self, codec: Codec) -> Holds:
-        """Which points of a table's latent coordinates are rows outside of all these regions;
-        SpecificationError, with its key, where they are none of the scenario's.
+        """Which points of a table's latent coordinates are rows outside of all these regions; Untold where
+        they are none of the scenario's.
         """
         sets, columns = self._regions(codec), self._named(codec)
         told = coordinates_of(codec, columns, self._unsafe, self.derived)
@@ -84,14 +88,11 @@ class Truncation:
 
     def _regions(self, codec: Codec) -> list[UnsafeSet]:
         columns = self._named(codec)
-        for i, name in enumerate(self.by):
-            if name not in self._unsafe:
-                raise SpecificationError(
-                    f"no region of the scenario that this energy is of is called '{name}'", ("by", i)
-                )
+        if missing := [name for name in self.by if name not in self._unsafe]:
+            raise Untold(f"no region of the scenario that this energy is of is called '{missing[0]}'")
         kinds = kinds_of(codec, columns, self._unsafe, self.derived)
         cells = Cells(kinds, "known", beside(self.derived, columns))
-        built = build_sets(self._unsafe, columns, cells=cells)
+        built = build_sets(self._unsafe, columns, {Field: _of_energy}, cells)
         return [built[name] for name in self.by]
 
 
@@ -106,4 +107,8 @@ def _content(value: Any) -> str:
     """What a file holds that a region names."""
     if isinstance(value, Path):
         return digest(value.read_bytes()) if value.is_file() else str(value)
-    raise SpecificationError(f"regions that truncate are written out; got {type(value).__name__}", ("by",))
+    raise Untold(f"regions that truncate rows are written out; got {type(value).__name__}")
+
+
+def _of_energy(spec: Any, path: tuple[str | int, ...]) -> Field:
+    raise Untold(f"'{path[0]}' is a region of an energy, which cannot truncate rows; write a rule")

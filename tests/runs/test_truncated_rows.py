@@ -140,3 +140,20 @@ def test_plain_numbers_are_told_what_to_say(orders: Path) -> None:
     (orders / "n.yaml").write_text(text)
     with pytest.raises(BadInput, match=r"say of one column what it is, as in columns: \{NAME"):
         lem_safe.load(orders / "n.yaml")
+
+
+def test_a_region_of_an_energy_is_refused_and_a_faulty_one_is_said_once(orders: Path) -> None:
+    loaded(orders)
+    text = (orders / "orders.yaml").read_text()
+    start, end = text.index("  cheap:"), text.index("  other:")
+    path = orders / "again.yaml"
+    sublevel = (
+        "  either: {kind: sublevel, energy: {kind: gaussian, mean: [9, 9, 9, 9, 9, 9], std: 1}, level: 3}\n"
+    )
+    path.write_text(text[:start] + sublevel + text[end:])
+    with pytest.raises(BadInput, match="'either' is a region of an energy, which cannot truncate rows"):
+        lem_safe.load(path)
+    path.write_text(text[:start] + '  either: {kind: rule, requires: "size < 9"}\n' + text[end:])
+    with pytest.raises(BadInput) as found:
+        lem_safe.load(path)
+    assert [fault.key.split(".")[0] for fault in found.value.faults if fault.key] == ["unsafe"]
