@@ -15,10 +15,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
+from barriers.arrays import Tensor, torch
 from lem_safe.energies.row_fitting import Moments, Sums, maximised, moments, parts_of, responsible, summed
 from lem_safe.energies.row_mixture import RowMixture
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import torch
 from annotated_types import MinLen
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.arrays import Tensor, torch
 from barriers.sets import Cells, Field, UnsafeSet, build_sets
 from barriers.sets.derived import beside
 from barriers.specification import SpecificationError
