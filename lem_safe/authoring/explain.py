@@ -132,12 +132,14 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
     if kind == "trained":
         data, steps = spec["data"], spec.get("training", {}).get("steps")
         source = str(data.get("path") or data.get("table") or data["kind"])
-        return (
-            f"U is learned from the data '{source}' by {steps:,} training steps, unless the same training "
-            "is in the cache."
-            if steps
-            else (f"U is learned from the data '{source}', unless the same training is in the cache.")
-        )
+        by = f" by {steps:,} training steps" if steps else ""
+        text = f"U is learned from the data '{source}'{by}, unless the same training is in the cache."
+        if cut := spec.get("truncated"):
+            text += (
+                f" It is fitted to rows that are truncated by {_listed(cut['by'])}: they are taken to "
+                "have none inside because of how they came about, and nothing is learned of there."
+            )
+        return text
     if kind in ("checkpoint", "exported"):
         return f"U is read from {spec.get('path')}."
     return f"U is given: {kind.replace('_', ' ')}. {TABLES['energies'].members[kind].summary}"

@@ -66,6 +66,17 @@ class Checkpoint(FromFile):
             ) from None
 
     @property
+    def truncated(self) -> tuple[str, ...]:
+        """The regions that truncated the rows it was fitted to, by name."""
+        text = self._file.text.get("truncated")
+        try:
+            return () if text is None else tuple(str(name) for name in json.loads(text)["by"])
+        except (ValueError, KeyError, TypeError):
+            raise BadInput(
+                Fault("does not say what truncated its rows; train it again", str(self.path))
+            ) from None
+
+    @property
     def path_shape(self) -> tuple[int, ...] | None:
         """Of rows that are paths: [waypoints, coordinates], or [waypoints, agents, coordinates]."""
         text = self._file.text.get("shape")

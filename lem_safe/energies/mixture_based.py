@@ -29,7 +29,7 @@ from lem_safe.energies.mlp import Activation, Network, refuse
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.energies.row_energy import RowEnergy
-from lem_safe.energies.row_fitting import fitted_rows
+from lem_safe.energies.row_fitting import Likelihood, fitted_rows
 from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.energies.row_trunk import RowTrunk, inputs
 from lem_safe.energies.trunk import Perceptron
@@ -160,10 +160,17 @@ class MixtureBase(Network):
         if find_spec("sklearn") is None:
             raise SpecificationError(MISSING, ("network", "kind"))
 
-    def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
+    def begun(
+        self,
+        energy: Trainable,
+        rows: Float[Tensor, "n d"],
+        seed: int,
+        likelihood: Likelihood | None = None,
+    ) -> Trainable:
         if isinstance(energy, RowEnergy):
             base, most = energy.base, self.components or ROW_COMPONENTS
-            energy.base = fitted_rows(rows, base.numbers, base.sizes, most, seed).to(rows.dtype)
+            found = fitted_rows(rows, base.numbers, base.sizes, most, seed, likelihood=likelihood)
+            energy.base = found.to(rows.dtype)
             return energy
         assert isinstance(energy, MixtureBased)
         energy.base = fitted(rows, self.components or COMPONENTS, seed)

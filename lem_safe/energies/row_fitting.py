@@ -5,12 +5,13 @@ EM goes through the rows a part at a time and keeps sums, so beside the rows it 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
 from lem_safe.energies.row_mixture import AT_ONCE, RowMixture
+from lem_safe.errors import BadInput, Fault
 
 HELD_OUT = 0.1
 MOST_ROWS = 100_000
@@ -23,6 +24,11 @@ PRIOR = 1.0
 LEAST_VARIANCE = 1e-4
 STARTS = 6
 """Rounds of k-means that EM starts from."""
+
+HARDLY = (
+    "these regions hold all but a hundredth of what a mixture of the rows draws, so it cannot be fitted to "
+    "what remains: leave out the one that determines columns by others, which `derived` can compute"
+)
 
 
 class Sums(NamedTuple):
@@ -56,6 +62,16 @@ class Moments(NamedTuple):
     shares: Tensor
 
 
+class Likelihood(Protocol):
+    """What rows tell of a mixture."""
+
+    def improved(self, made: RowMixture, x: Float[Tensor, "n D"]) -> RowMixture:
+        """A mixture of as many components under which rows are likelier."""
+
+    def nats(self, made: RowMixture, x: Float[Tensor, "n D"]) -> float:
+        """The mean logarithm of their density."""
+
+
 def fitted_rows(
     x: Float[Tensor, "n D"],
     numbers: int,
@@ -63,9 +79,11 @@ def fitted_rows(
     most: int,
     seed: int,
     say: Callable[[str], None] = lambda line: None,
+    likelihood: Likelihood | None = None,
 ) -> RowMixture:
     """The mixture with the number of components, 1, 2, 4, ... up to `most`, that gives held-out rows the
-    largest likelihood; PATIENCE more are tried after the best.
+    largest likelihood; PATIENCE more are tried after the best. likelihood: that of rows of which some are
+    never seen, by which a mixture that EM has found is also improved.
     """
     generator = torch.Generator().manual_seed(seed)
     x = x.cpu()[torch.randperm(len(x), generator=generator)[:MOST_ROWS]].double()
@@ -74,7 +92,8 @@ def fitted_rows(
     found, best, behind, k = None, -torch.inf, 0, 1
     while k <= max(1, min(most, len(rest) // ROWS_PER_COMPONENT)):
         made = em(rest, numbers, sizes, k, generator)
-        score = -float(made(x[:held]).mean())
+        made = made if likelihood is None else likelihood.improved(made, rest)
+        score = -float(made(x[:held]).mean()) if likelihood is None else likelihood.nats(made, x[:held])
         say(f"{k} components: {score:.3f} nats on held-out rows")
         if found is None or score > best:
             found, best, behind = made, score, 0
@@ -82,22 +101,29 @@ def fitted_rows(
             break
         k *= 2
     assert found is not None
+    if best == -torch.inf:
+        raise BadInput(Fault(HARDLY, key="energy.truncated.by"))
     return found
+
+
+def parts_of(x: Float[Tensor, "n D"], k: int, numbers: int) -> tuple[Tensor, ...]:
+    """Rows in parts, as many in each as k components of so many numbers leave room for."""
+    return x.split(max(256, AT_ONCE // max(1, k * max(1, numbers), numbers**2)))
 
 
 def em(
     x: Float[Tensor, "n D"], numbers: int, sizes: Sequence[int], k: int, generator: torch.Generator
 ) -> RowMixture:
     """k components by EM from a few rounds of k-means."""
-    parts = x.split(max(256, AT_ONCE // max(1, k * max(1, numbers), numbers**2)))
-    whole = _moments(parts, numbers, sizes)
+    parts = parts_of(x, k, numbers)
+    whole = moments(parts, numbers, sizes)
     nearest = _begun(x, k, numbers, sizes, generator).split(len(parts[0]))
     hot = (torch.nn.functional.one_hot(own, k).double() for own in nearest)
-    made, before = _maximised(_summed(parts, hot, numbers, sizes), whole, sizes), -torch.inf
+    made, before = maximised(summed(parts, hot, numbers, sizes), whole, sizes), -torch.inf
     for _ in range(ITERATIONS):
         totals = list[Tensor]()
-        sums = _summed(parts, _responsible(made, parts, totals), numbers, sizes)
-        made = _maximised(sums, whole, sizes)
+        sums = summed(parts, responsible(made, parts, totals), numbers, sizes)
+        made = maximised(sums, whole, sizes)
         now = float(torch.cat(totals).mean())
         if now - before < TOLERANCE:
             break
@@ -105,7 +131,7 @@ def em(
     return made
 
 
-def _responsible(made: RowMixture, parts: Sequence[Tensor], totals: list[Tensor]) -> Iterator[Tensor]:
+def responsible(made: RowMixture, parts: Sequence[Tensor], totals: list[Tensor]) -> Iterator[Tensor]:
     """The components' probabilities given each row, a part at a time; log-likelihoods are added to totals."""
     for part in parts:
         logits = made._logits(part, made._whitened(part))
@@ -113,7 +139,7 @@ def _responsible(made: RowMixture, parts: Sequence[Tensor], totals: list[Tensor]
         yield (logits - totals[-1]).exp().T
 
 
-def _summed(parts: Sequence[Tensor], weights: Iterable[Tensor], numbers: int, sizes: Sequence[int]) -> Sums:
+def summed(parts: Sequence[Tensor], weights: Iterable[Tensor], numbers: int, sizes: Sequence[int]) -> Sums:
     """The sums over all parts."""
     each = (
         Sums.of(part[:, :numbers], one_hot(part[:, numbers:], sizes), weight)
@@ -122,7 +148,7 @@ def _summed(parts: Sequence[Tensor], weights: Iterable[Tensor], numbers: int, si
     return reduce(Sums.plus, each)
 
 
-def _moments(parts: Sequence[Tensor], numbers: int, sizes: Sequence[int]) -> Moments:
+def moments(parts: Sequence[Tensor], numbers: int, sizes: Sequence[int]) -> Moments:
     z = torch.cat([part[:, :numbers] for part in parts])
     hot = sum(
         (one_hot(part[:, numbers:], sizes).sum(0) for part in parts), torch.zeros(sum(sizes), dtype=z.dtype)
@@ -158,7 +184,7 @@ def _nearest(features: Tensor, centres: Tensor) -> Tensor:
     return torch.cat([torch.cdist(part, centres).argmin(1) for part in features.split(8192)])
 
 
-def _maximised(sums: Sums, whole: Moments, sizes: Sequence[int]) -> RowMixture:
+def maximised(sums: Sums, whole: Moments, sizes: Sequence[int]) -> RowMixture:
     many, first, second, hot = sums
     k, d = first.shape
     means = (first + PRIOR * 0.01 * whole.mean) / (many + PRIOR * 0.01)[:, None]

@@ -21,7 +21,7 @@ from lem_safe.registry.loading import (
 )
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
 from lem_safe.registry.pinned import values_given
-from lem_safe.registry.rows import coordinates_of, in_data_units, kinds_of, own_regions, table_of
+from lem_safe.registry.rows import in_data_units, own_regions, table_of
 
 __all__ = [
     "MAKERS",
@@ -31,7 +31,6 @@ __all__ = [
     "beyond_single",
     "chosen_couples",
     "columns",
-    "coordinates_of",
     "computing",
     "concerning",
     "couples",
@@ -42,7 +41,6 @@ __all__ = [
     "equal_in",
     "in_data_units",
     "json_schema",
-    "kinds_of",
     "load",
     "loads",
     "make",

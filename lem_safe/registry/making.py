@@ -13,6 +13,7 @@ from lem_safe.energies import Energy, Untrained
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.samplers import Adaptation
 from lem_safe.training.settings import TrainingSettings
+from lem_safe.training.truncation import Truncation
 
 
 def make(
@@ -45,6 +46,7 @@ def make(
     nested[TrainingSettings] = lambda value, where: construct(
         TrainingSettings, value, nested={}, context={}, path=where
     )
+    nested[Truncation] = lambda value, where: construct(Truncation, value, nested={}, context={}, path=where)
     nested[Adaptation] = lambda value, where: construct(Adaptation, value, nested={}, context={}, path=where)
     return construct(entry.constructor, spec, nested=nested, context=supplied, path=path)
 

@@ -14,17 +14,18 @@ from barriers.sets import Cells, Rule, SpecificationError, UnsafeSet
 from barriers.sets.column_names import column_names
 from barriers.sets.derived import beside
 from barriers.sets.rule import columns_used
-from barriers.sets.usage import rules_in, usage_of
+from barriers.sets.usage import rules_in
 from barriers.tables import CellKind, Coder
 from barriers.tables.cells import is_missing
 from lem_safe.checkpoints import Checkpoint
-from lem_safe.data.typed import Codec, RowCoordinates
+from lem_safe.data.typed import Codec, coordinates_of, kinds_of
 from lem_safe.errors import BadInput
 from lem_safe.registry.computing import not_computed
 from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import make, regions
 from lem_safe.registry.path_regions import inside_already, unlike_shape
 from lem_safe.registry.pinned import impossible, shape_of, values_given
+from lem_safe.registry.truncating import unlike_truncated
 from lem_safe.registry.whole import not_whole
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
@@ -45,25 +46,6 @@ def table_of(energy: Mapping[str, Any]) -> Codec | None:
         return found
     except (BadInput, ValueError, KeyError):
         return None
-
-
-def kinds_of(
-    codec: Codec, columns: Sequence[str], unsafe: Mapping[str, Any], derived: Mapping[str, str] | None
-) -> dict[str, CellKind]:
-    """What the rules of a scenario take the columns of a table for; by default categories are text."""
-    own: dict[str, CellKind] = {"category": "text", "date": "date"}
-    pairs = zip(columns, codec.fields, strict=True)
-    known = {name: own[field.kind] for name, field in pairs if field.kind in own}
-    return {**known, **usage_of(unsafe, columns, beside(derived, columns)).kinds(codec.holding)}
-
-
-def coordinates_of(
-    codec: Codec, columns: Sequence[str], unsafe: Mapping[str, Any], derived: Mapping[str, str] | None
-) -> RowCoordinates:
-    """The rows of a table as the regions over `columns`, its columns' names in the scenario, know them."""
-    kinds = kinds_of(codec, columns, unsafe, derived)
-    pairs = zip(columns, codec.fields, strict=True)
-    return RowCoordinates(codec, {field.name: kinds[name] for name, field in pairs if name in kinds})
 
 
 def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet]:
@@ -108,6 +90,7 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
     yield from _marks_named(codec, columns, content)
     yield from _unfit_sampler(codec, content.get("sampler") or {})
     yield from _unfit_filter(codec, content, columns)
+    yield from unlike_truncated(codec, energy, content)
     for name, value in given.items():
         try:
             given_value(codec, columns, name, value)

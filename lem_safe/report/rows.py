@@ -8,8 +8,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from barriers.arrays import torch
-from lem_safe.data.typed import Codec, RowCoordinates
-from lem_safe.registry import coordinates_of
+from lem_safe.data.typed import Codec, RowCoordinates, coordinates_of
 from lem_safe.report.contents import Contents
 
 FEWEST = 50

@@ -41,6 +41,13 @@ class Part(NamedTuple):
         """The name of its file in a run directory."""
         return re.sub(r"\[(\d+)\]", r".\1", self.key) + ".safetensors"
 
+    @property
+    def truncated(self) -> dict[str, Any] | None:
+        """The regions that truncate its rows, `by`, and the `share` of the mixture that is outside of them;
+        None where there are none.
+        """
+        return None if self.made.truncated is None else load_energy(self.file).metadata["truncated"]
+
 
 class Learner:
     """Builds energies, training or loading their learned parts; `parts` are these, in file order."""
@@ -83,6 +90,11 @@ class Learner:
         energy, origin = self._trained(made)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")
         self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
+        if self.group.leads and (cut := self.parts[-1].truncated) is not None:
+            by = ", ".join(cut["by"])
+            self.progress.say(
+                f"truncated by {by}: {100 * cut['share']:.3g} % of the mixture that is fitted is outside"
+            )
         return energy
 
     def _trained(self, made: Trained) -> tuple[Energy, str]:

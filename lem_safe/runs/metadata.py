@@ -61,6 +61,7 @@ def facts(
         "warnings": list(problem.warnings),
         "promise": _promise(problem, missed),
         **_together(problem),
+        **_truncated(problem),
         "wall_seconds": round(time.monotonic() - began, 2),
         "peak_memory_mib": round(_peak_memory_mib(), 1),
         "resumed_from_step": resumed,
@@ -94,6 +95,12 @@ def together(problem: Problem) -> str | None:
     known = [problem.coordinates(start(problem, Key(problem.scenario.seed)).double())]
     known += [] if problem.data is None else [problem.data.values.to(known[0])]
     return never_together(problem.scenario, torch.cat([some(x, 1000) for x in known]))
+
+
+def _truncated(problem: Problem) -> dict[str, Any]:
+    """What truncates the rows that the energy is learned from, and the share of its mixture outside of it."""
+    found = [part.truncated for part in problem.parts if part.truncated is not None]
+    return {"truncated": found[0]} if found else {}
 
 
 def _together(problem: Problem) -> dict[str, str]:

@@ -7,19 +7,13 @@ from dataclasses import replace
 
 from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates
-from barriers.sets.backticks import place_of
-from barriers.sets.column_names import column_names
-from barriers.sets.derived import beside
-from barriers.sets.expression import FUNCTIONS
-from barriers.sets.sides import CONSTANTS, TRUTHS
-from barriers.tables import identifier
 from lem_safe.data import Dataset
-from lem_safe.data.typed import RowCoordinates
+from lem_safe.data.typed import RowCoordinates, about, coordinates_of
 from lem_safe.energies.base import Energy
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_given import GivenRows
 from lem_safe.errors import BadInput, Fault
-from lem_safe.registry import coordinates_of, given_value
+from lem_safe.registry import given_value
 from lem_safe.runs.pinned_values import pinned
 from lem_safe.scenario import Scenario
 
@@ -42,15 +36,7 @@ def about_columns(
     """The coordinates of a region; of a table's rows, of the columns alone that the region is about."""
     if not isinstance(coordinates, RowCoordinates):
         return coordinates
-    derived = beside(scenario.derived, columns)
-    used = column_names(scenario.unsafe[name], scenario.unsafe, derived)
-    words = {*CONSTANTS, *FUNCTIONS, *TRUTHS}  # which names of columns may be, in a rule's text
-    if not used or any(identifier(column).lower() in words for column in columns):
-        return coordinates
-    try:
-        return coordinates.about(frozenset(place_of(column, columns) for column in used))
-    except ValueError:  # a name that only the region itself can tell
-        return coordinates
+    return about(coordinates, [name], columns, scenario.unsafe, scenario.derived)
 
 
 def conditioned(

@@ -141,6 +141,8 @@ class Grammar:
         if isinstance(hint, type) and hint in self.nested:
             table = self.nested[hint]
             return dict(table.members[table.default or next(iter(table.members))].example)
+        if dataclasses.is_dataclass(hint):
+            return dict(getattr(hint, "example", {})) or None
         if origin in (Annotated, Union, types.UnionType):
             return self._example_of(args[0])
         if origin is Literal:
@@ -173,7 +175,9 @@ class Grammar:
             return self.union(self.nested[hint])
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             if hint not in self.records:
-                self.records[hint] = self._constructed(hint.__name__, Entry(hint, {}), None)
+                self.records[hint] = self._constructed(
+                    hint.__name__, Entry(hint, dict(getattr(hint, "example", {}))), None
+                )
             return self.records[hint]
         return hint
 

@@ -26,6 +26,7 @@ from lem_safe.scenario.schema import ENERGY, SAMPLER, document
 from lem_safe.scenario.source import Override, Source
 from lem_safe.scenario.sweep import variants
 from lem_safe.scenario.tables import Tables
+from lem_safe.scenario.truncating import told_of_regions
 
 WHO = "lem_safe.audit"
 """What messages call regions that are in no file."""
@@ -185,6 +186,10 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
         given = parts[("energy",)], parts[("derived",)], parts.get(("columns",))
         parts[("energy",)] = energy = tables.computing(*given)
         checked = None if checked is None else checked.model_copy(update={"energy": energy})
+    if parts.get(("energy",)):
+        energy = _of_regions(parts)
+        parts[("energy",)] = energy
+        checked = None if checked is None else checked.model_copy(update={"energy": energy})
     to_run = not use.to_audit or (use.samples == NO_SAMPLES and set(RUN_ONLY) <= set(source.value))
     holds = tables.holds(parts.get(("energy",)) or {}) if to_run else None
     meaning = Meaning(Parts(parts, to_run, holds), source, tables, use.samples)
@@ -194,6 +199,12 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
             sorted(dict.fromkeys(found), key=lambda f: (f.file != source.file, f.line or 0, f.column or 0))
         )
     return _precise(_named(checked, meaning, tables), meaning, source, tables).from_file(path)
+
+
+def _of_regions(parts: Mapping[KeyPath, Any]) -> dict[str, Any]:
+    """The energy's part, told of the regions that truncate its rows."""
+    unsafe = {str(path[1]): part for path, part in parts.items() if len(path) == 2 and path[0] == "unsafe"}
+    return told_of_regions(parts[("energy",)], unsafe, parts.get(("derived",)), parts.get(("columns",)))
 
 
 def _scenario(checked: Scenario) -> Scenario:

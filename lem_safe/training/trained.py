@@ -7,6 +7,7 @@ fingerprint is the energy.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -19,6 +20,8 @@ from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.energies.mixture_based import MixtureBase
 from lem_safe.energies.mlp import MLP, NETWORKS, Network
+from lem_safe.energies.row_energy import RowEnergy
+from lem_safe.energies.row_truncation import Truncated
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
@@ -32,6 +35,7 @@ from lem_safe.training.loss import spread_out
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.principal import principal
 from lem_safe.training.settings import TrainingSettings
+from lem_safe.training.truncation import PLAIN, Truncation
 from lem_safe.training.whitening import whiten
 
 CACHE_VARIABLE = "LEM_SAFE_CACHE"
@@ -66,6 +70,13 @@ class Trained:
     training: Annotated[
         TrainingSettings, Doc("How the network is trained: the number of steps, the learning rate and so on.")
     ] = TrainingSettings()
+    truncated: Annotated[
+        Truncation | None,
+        Doc(
+            "Regions in which no row can be, because of how the data came about: the density of tables is "
+            "fitted to what remains outside of them."
+        ),
+    ] = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,6 +86,8 @@ class Trained:
         columns = self.data.columns
         if getattr(self.data, "codec", None) is not None:
             row_network(self)
+        elif self.truncated is not None:
+            raise SpecificationError(PLAIN, ("truncated",))
         if self.data.path_shape is not None and not self.network.whitens:
             raise SpecificationError("is for pictures, and the data are paths: use mlp", ("network",))
         self.network.must_fit(len(columns))
@@ -89,8 +102,9 @@ class Trained:
         seed.
         """
         loss = repr(self.loss) if self.loss is not None else f"chosen: {SHARE_OF_BANDWIDTH}"
+        cut = () if self.truncated is None else (self.truncated.told(self.data.columns),)
         return digest(
-            FORMAT, self.data.fingerprint(), repr(self.network), loss, repr(self.training), str(seed)
+            FORMAT, self.data.fingerprint(), repr(self.network), loss, repr(self.training), str(seed), *cut
         )
 
     def train(
@@ -142,7 +156,8 @@ class Trained:
         group: Group,
     ) -> tuple[Transported, dict[str, Any]]:
         """The same over latent rows of a table: a mixture of products that the network corrects (E.23)."""
-        network, key, loss = row_network(self), Key(seed).fold("train"), Contrastive()
+        network, key, cut = row_network(self), Key(seed).fold("train"), self._cut(rows, codec, seed)
+        loss = Contrastive(None if cut is None else cut.holds)
         generator = key.fold("rows").generator()
         uniforms = torch.rand(rows.values.shape, generator=generator, dtype=torch.float64)
         x = codec.latent(rows.values, uniforms).float()
@@ -155,12 +170,23 @@ class Trained:
             key,
             progress=progress,
             journal=journal,
-            prepare=network.begun,
+            prepare=partial(network.begun, likelihood=cut),
             group=group,
         )
         about = {"kind": "contrastive"}
         metadata = self._about(rows, result, about, seed) | {"table": codec.to_json()}
+        if self.truncated is not None and cut is not None:
+            assert isinstance(result.energy, RowEnergy)
+            metadata["truncated"] = {"by": self.truncated.by, "share": cut.share(result.energy.base)}
         return Transported(result.energy.requires_grad_(False).eval(), RowCoordinates(codec)), metadata
+
+    def _cut(self, rows: Dataset, codec: Codec, seed: int) -> Truncated | None:
+        """The likelihood of rows that are truncated; BadInput where they are not."""
+        if self.truncated is None:
+            return None
+        if (why := self.truncated.refused(codec, rows.values)) is not None:
+            raise BadInput(Fault(why, key="energy.truncated.by"))
+        return Truncated(self.truncated.holds(codec), Key(seed).fold("truncated").value % 2**62)
 
     def _about(self, rows: Dataset, result: Fit, loss: dict[str, Any], seed: int) -> dict[str, Any]:
         """The metadata of a file of the energy."""

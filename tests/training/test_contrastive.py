@@ -5,11 +5,13 @@ import math
 import pytest
 import torch
 from row_energies import SIZES, mixture
+from torch import Tensor
 
 from lem_safe.energies.mixture_based import MixtureBase
 from lem_safe.energies.mlp import MLP
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.errors import NumericalFailure
 from lem_safe.training.contrastive import Contrastive
 
 
@@ -57,3 +59,30 @@ def test_an_energy_without_a_base_is_refused() -> None:
     other = MLP(hidden=4, depth=1).build(2, torch.Generator())
     with pytest.raises(TypeError, match="needs an energy with a base"):
         Contrastive()(other, torch.zeros(3, 2), torch.Generator())
+
+
+def test_draws_that_break_the_rules_do_not_count() -> None:
+    """Rows are told from draws of the base within the rule, made in two rounds."""
+    base = mixture()
+    seen = list[Tensor]()
+
+    def right(y: Tensor) -> Tensor:
+        seen.append(y)
+        return y[:, 0] > 1.5
+
+    g = torch.Generator().manual_seed(3)
+    z = torch.zeros(6000, 3, dtype=torch.float64)
+    drawn = Contrastive(right)._drawn(base, g, z)
+    all_ = base.sample(torch.Generator().manual_seed(4), 200_000)
+    exact = all_[all_[:, 0] > 1.5]
+    assert len(drawn) == 6000 and bool((drawn[:, 0] > 1.5).all()) and len(seen) == 2
+    for j in range(3):
+        error = float(exact[:, j].std()) * (1 / 6000 + 1 / len(exact)) ** 0.5
+        assert abs(float(drawn[:, j].mean() - exact[:, j].mean())) < 4 * error
+
+
+def test_rules_that_no_draw_obeys_are_said() -> None:
+    with pytest.raises(NumericalFailure, match="draws of the mixture 0 obey the rules"):
+        Contrastive(lambda y: y[:, 0] > 1e6)._drawn(
+            mixture(), torch.Generator().manual_seed(0), torch.zeros(4, 3)
+        )

@@ -5,6 +5,7 @@ categories, missing cells or values that many rows have; `Codec` maps rows to su
 """
 
 from lem_safe.data.typed.codec import Codec
+from lem_safe.data.typed.column_uses import about, coordinates_of, kinds_of
 from lem_safe.data.typed.coordinates import RowCoordinates
 from lem_safe.data.typed.equalities import Equality
 from lem_safe.data.typed.fields import Field
@@ -20,7 +21,10 @@ __all__ = [
     "RowCoordinates",
     "Stretch",
     "TypedTable",
+    "about",
+    "coordinates_of",
     "holds_words",
+    "kinds_of",
     "settings_of",
     "stretch_of",
     "typed_table",
