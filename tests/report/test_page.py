@@ -65,6 +65,7 @@ def test_the_box_says_why_a_required_bound_fails_and_what_the_bound_says(runs, t
     told = json.loads((bare / "audit.json").read_text())
     for constraint in told["constraints"]:  # as where a bound is claimed
         constraint["upper_bound"] = 0.04
+    told["union"] |= {"upper_bound": 0.05, "interval": [0.01, 0.05]}
     (bare / "trace.npz").unlink()
 
     def box(**changed):
