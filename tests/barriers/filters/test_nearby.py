@@ -7,7 +7,8 @@ from barriers import predicted
 from barriers.filters import nearby
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.whole import HERE
-from barriers.predicted import Noise, chance
+from barriers.noise import Noise
+from barriers.predicted import chance
 from barriers.sets import Ball, Box, HalfSpace
 from barriers.squares import squared_norm
 from lem_safe.keys import Key
@@ -63,7 +64,7 @@ def test_each_constraint_has_its_own_particles() -> None:
 def test_a_threshold_that_leaves_out_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen, x = PredictiveFilter([BALLS[0]], [0.9], 0.002), cloud()
     right = filtered(chosen, x)[1]
-    monkeypatch.setattr(nearby, "NEGLIGIBLE", 0.3)
+    monkeypatch.setattr(nearby, "negligible", lambda dtype: 0.3)
     assert float((filtered(chosen, x)[1] / right - 1).abs()) > 0.05
 
 

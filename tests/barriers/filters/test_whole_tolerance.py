@@ -15,7 +15,7 @@ from truths import whole_tolerance as truths
 from barriers import predicted
 from barriers.coordinates import identity
 from barriers.derivatives import NotDifferentiable
-from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, ahead, mirror, predictive
+from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, ahead, mirror, predictive, single
 from barriers.qp.dual import Infeasible
 from barriers.sets import (
     AnyOf,
@@ -64,12 +64,17 @@ TEETH: dict[str, Tooth] = {
         "apply",
         lambda f: lambda self, x, v, memory: f(self, x, v, self.init(x)),
     ),
-    "a push as wide as the noise": (truths.predicted_limit, predictive, "narrowed", lambda f: lambda p, g: g),
+    "a push as wide as the noise": (
+        truths.predicted_limit,
+        single,
+        "narrowing",
+        lambda f: lambda t: torch.ones_like(t),
+    ),
     "a push that is not normalised": (
         truths.predicted_limit,
-        predictive,
-        "narrowed",
-        result(lambda g, *_: 0.7 * g),
+        single,
+        "narrowing",
+        result(lambda r, *_: 0.7 * r),
     ),
     "the limit without its rate": (
         truths.predicted_limit,
