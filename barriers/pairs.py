@@ -116,6 +116,14 @@ def beside(sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], noise: Noise) -> 
     return Pairs(particle, tuple(part.sizes[0] for part in parts), p, gradient)
 
 
+def chance_along(
+    unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+    """The chance of every particle, with its gradient, under a metric along the columns of its factor."""
+    p, gradient = chance(unsafe, y, noise)
+    return p, gradient if noise.factor is None else gradient @ noise.factor.to(gradient.dtype)
+
+
 def _ball(unsafe: UnsafeSet) -> Ball | None:
     """The ball that a set is, as its chance is computed; None where it is none."""
     while isinstance(unsafe, Pulled):
@@ -125,8 +133,7 @@ def _ball(unsafe: UnsafeSet) -> Ball | None:
 
 def _beside_one(unsafe: UnsafeSet, y: Tensor, noise: Noise) -> Pairs:
     """Of any set, by the chances of all particles."""
-    p, gradient = chance(unsafe, y, noise)
-    gradient = gradient if noise.factor is None else gradient @ noise.factor.to(gradient.dtype)
+    p, gradient = chance_along(unsafe, y, noise)
     rows = where_true(~(p < LEAST.get(y.dtype, 1e-17)))  # NaN is kept
     return Pairs(rows, (len(rows),), p[rows], gradient[rows].T)
 
@@ -158,14 +165,18 @@ def near_balls(
 
     precision: the coordinates are known to that of this dtype, theirs by default.
     """
-    dtype = columns.dtype
-    scale = ROUNDING[torch.get_float32_matmul_precision()] if dtype == torch.float32 else 1.0
-    eps = max(torch.finfo(dtype).eps * scale, torch.finfo(precision or dtype).eps)
-    ε, lengths = 4 * (len(columns) + 4) * eps, c.new_tensor(within)
+    dtype, lengths = columns.dtype, c.new_tensor(within)
+    ε = allowance(len(columns), dtype, precision or dtype)
     κ = (1 - ε) * (c * c).sum(1) - (1 + ε) * lengths * lengths - 64 * torch.finfo(dtype).tiny
     far = torch.addmm(-κ[:, None], 2 * c, columns) < (1 - ε) * (columns * columns).sum(0)
     pairs = where_true(~far.flatten())  # NaN is near
     return pairs, sizes_of(pairs, [columns.shape[1]] * len(c))
+
+
+def allowance(d: int, dtype: torch.dtype, precision: torch.dtype) -> float:
+    """More than the relative error of the squared distances, as matrices of this dtype are multiplied."""
+    scale = ROUNDING[torch.get_float32_matmul_precision()] if dtype == torch.float32 else 1.0
+    return 4 * (d + 4) * max(torch.finfo(dtype).eps * scale, torch.finfo(precision).eps)
 
 
 def sizes_of(which: Int[Tensor, "p"], sizes: Sequence[int]) -> tuple[int, ...]:

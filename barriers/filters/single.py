@@ -17,8 +17,7 @@ from barriers.filters.iterates import ITERATIONS
 from barriers.filters.one_constraint import NEAR, ROUNDS
 from barriers.filters.push import beyond, depth, inner, narrowing, normal_density
 from barriers.noise import Noise
-from barriers.pairs import beside
-from barriers.predicted import chance
+from barriers.pairs import beside, chance_along
 from barriers.sets.base import UnsafeSet
 
 
@@ -52,16 +51,10 @@ class Tried(NamedTuple):
 def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
     """The chances of all particles, or of those near the set."""
     if len(y) < nearby.FEWEST:
-        p, gradient = along_factor(chance(unsafe, y, noise), noise)
+        p, gradient = chance_along(unsafe, y, noise)
         return Ahead(p, gradient, None, _sum(p))
     pairs = beside([unsafe], y, noise)
     return Ahead(pairs.chance, pairs.gradient.T, pairs.particle, _sum(pairs.chance))
-
-
-def along_factor(found: tuple[Tensor, Tensor], noise: Noise) -> tuple[Tensor, Tensor]:
-    """A chance and its gradient, under a metric along the columns of its factor."""
-    p, gradient = found
-    return p, gradient if noise.factor is None else gradient @ noise.factor.to(gradient.dtype)
 
 
 def least_push(
@@ -96,7 +89,7 @@ def least_push(
     def tried(μ: float) -> Tried:
         change = push * -μ
         moved = change if noise.factor is None else change @ noise.factor.to(change.dtype).T
-        p, gradient = along_factor(chance(unsafe, y + moved, noise), noise)
+        p, gradient = chance_along(unsafe, y + moved, noise)
         mean = (_sum(p) + others) / n + error
         return Tried(μ, change, mean, mean - L, lambda: _sum(inner(gradient, push)) / n)
 
