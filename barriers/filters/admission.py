@@ -61,11 +61,29 @@ def granted(
     if tries.dim() > 1:
         order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
     cloud = order // tries.shape[-1]
+    if was.shape[-1] == 1:
+        return _first_of_each(accepted, would, most, order, cloud)
     room = most - torch.where(accepted[..., None], would, was).sum(-2)
     before, after = was.flatten(0, -2)[order].long(), would.flatten(0, -2)[order].long()
     flat = accepted.flatten()
     flat[order] = admit(after - before, room, cloud)
     return flat.reshape(tries.shape)
+
+
+def _first_of_each(
+    accepted: Bool[Tensor, "r n"],
+    would: Bool[Tensor, "r n 1"],
+    most: Int[Tensor, "r 1"],
+    order: Int[Tensor, "e"],
+    cloud: Int[Tensor, "e"],
+) -> Bool[Tensor, "r n"]:
+    """Of moves into the only set, in their order within each cloud, as many as it has room for: each of them
+    takes a place, and none gives one back.
+    """
+    free = most[:, 0] - (would[..., 0] & accepted).sum(-1)
+    earlier = torch.arange(len(order), device=order.device) - torch.searchsorted(cloud, cloud)
+    granted = order[earlier < free[cloud]]
+    return accepted.flatten().index_fill_(0, granted, True).reshape(accepted.shape)
 
 
 def entering(was: Bool[Tensor, "*r n m"], would: Bool[Tensor, "*r n m"]) -> Bool[Tensor, "*r n"]:

@@ -230,8 +230,8 @@ Told = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 def _told(memory: MirrorMemory, n: int, tried: Tensor, let_in: Tensor, held: Tensor, room: Tensor) -> Told:
     """What is remembered and reported of these counts."""
-    entering = (1 - MEMORY) * memory.entering + MEMORY * tried
-    admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in
+    entering = (1 - MEMORY) * memory.entering + MEMORY * tried.double()
+    admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in.double()
     share = torch.where(entering > 0, admitted / entering, 1.0)
     over = (held - room).clamp(min=0).double() / n
     return entering, admitted, held.double() / n, _multiplier(share), over
