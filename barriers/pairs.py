@@ -1,5 +1,5 @@
 """The chances of particles of being inside sets after the noise (Q.5), of those pairs of a particle and a set
-that are near each other.
+that are near each other (Q.8).
 
 Of a pair further apart than BEYOND standard deviations of the noise nothing is computed: its chance is less
 than one in 10¹⁷, in float32 less than the rounding of any other. Balls are compared with all particles at
