@@ -26,6 +26,7 @@ from jaxtyping import Float
 from barriers.arrays import Tensor, ndtr, torch
 from barriers.coordinates import Coordinates
 from barriers.derivatives import value_and_gradient
+from barriers.noise import DENSITY, Noise, beyond, in_shell, reach_of
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
@@ -39,36 +40,8 @@ from barriers.sets.pull import FirstOrder, Projected, Pulled
 from barriers.sets.slab import Slab
 from barriers.squares import squared_norm
 
-DENSITY = 0.3989422804014327
-"""1/√(2π)."""
-BEYOND, MANY = 8.5, 1024
-"""Where a set is further than BEYOND standard deviations, the chance of MANY rows or more is not computed."""
-
-
-class Noise(NamedTuple):
-    """Gaussian noise of one step: std · L ξ, L the identity where no factor is given."""
-
-    std: float
-    factor: Float[Tensor, "d d"] | None = None
-
-    def along(self, directions: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        """The standard deviation of the noise along directions, times their lengths."""
-        if self.factor is not None:
-            directions = directions @ self.factor.to(directions.dtype)
-        return (
-            self.std
-            * directions.square()
-            .sum(-1)
-            .clamp(min=1e-60 if directions.dtype == torch.float64 else 1e-30)
-            .sqrt()
-        )
-
-    def seen_through(self, directions: Float[Tensor, "k d"]) -> "Noise":
-        """The noise of W x, for W with orthonormal rows."""
-        if self.factor is None:
-            return self
-        w = directions.to(self.factor.dtype) @ self.factor
-        return Noise(self.std, torch.linalg.cholesky(w @ w.T))
+MANY = 1024
+"""Where a set is too far away, the chance of so many rows or more is not computed."""
 
 
 class Chance(NamedTuple):
@@ -114,14 +87,12 @@ def _chance_in_half_space(unsafe: HalfSpace, y: Tensor, noise: Noise) -> Chance:
 def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
     if noise.factor is not None:
         return chance.dispatch(UnsafeSet)(unsafe, y, noise)
-    r, across, σ2 = unsafe.radius, y.shape[1] - 1, noise.std**2
-    σ = noise.std * (1 + across * σ2 / (2 * r * r)) ** 0.5
-    reach = max(r * r - across * σ2, 0.0) ** 0.5
+    reach, σ = reach_of(unsafe.radius, y.shape[1], noise)
 
     def evaluated(y: Tensor) -> Chance:
-        s, ds = value_and_gradient(unsafe, y)
-        far, near = (s + (r - reach)) / -σ, (s + (r + reach)) / -σ
-        return Chance(ndtr(far) - ndtr(near), ((_density(near) - _density(far)) / σ)[:, None] * ds)
+        offset, ρ = unsafe.offset(y)
+        value, slope = in_shell(ρ, reach, σ)
+        return Chance(value, (slope / ρ)[:, None] * offset)
 
     return _near(unsafe, y, σ, evaluated)
 
@@ -276,7 +247,7 @@ def _between(a: Tensor, lower: Tensor | float, upper: Tensor | float, σ: Tensor
 
 def _near(unsafe: UnsafeSet, y: Tensor, σ: float, evaluated: Callable[[Tensor], Chance]) -> Chance:
     """`evaluated` where the set is within BEYOND σ, and 0 elsewhere, if that is most of many rows."""
-    if len(y) < MANY or 2 * len(rows := (unsafe(y) < BEYOND * σ).nonzero()[:, 0]) > len(y):
+    if len(y) < MANY or 2 * len(rows := (unsafe(y) < beyond(y.dtype) * σ).nonzero()[:, 0]) > len(y):
         return evaluated(y)
     value, gradient = evaluated(y[rows])
     zero = y.new_zeros(len(y))

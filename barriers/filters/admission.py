@@ -15,6 +15,7 @@ which decides them in order.
 from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
+from barriers.columns import where_true
 from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.filters.whole import HERE, Whole
 
@@ -22,6 +23,8 @@ ROUNDS = 6
 """Vectorised rounds of admission before the remaining moves are decided one by one."""
 FEW = 32
 """Up to so many moves are decided one by one from the first, which takes less time than one round."""
+FEW_NUMBERS = 512
+"""The same of a single cloud, in numbers: its moves have no clouds to be told apart by."""
 BUCKETS, RUN = 256, 4096
 """Buckets of the numbers, and so many moves that are told at once where several buckets are undecided."""
 DIGITS = tuple(range(56, -1, -8))
@@ -40,11 +43,13 @@ def granted(
 
     most: how many particles of each cloud may be in each set.
     """
-    tries = (would & ~was).any(-1)
+    tries = entering(was, would)
     accepted = ~tries
     if whole.spread:
         accepted[tries] = _granted_to_part(was, would, tries, most, drawn(uniforms, tries), whole)
         return accepted
+    if tries.dim() == 1:
+        return _granted_to_one(was, would, tries, most, uniforms)
     if not bool(tries.any()):
         return accepted
     order = tries.flatten().nonzero()[:, 0]
@@ -56,11 +61,57 @@ def granted(
     if tries.dim() > 1:
         order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
     cloud = order // tries.shape[-1]
+    if was.shape[-1] == 1:
+        return _first_of_each(accepted, would, most, order, cloud)
     room = most - torch.where(accepted[..., None], would, was).sum(-2)
     before, after = was.flatten(0, -2)[order].long(), would.flatten(0, -2)[order].long()
     flat = accepted.flatten()
     flat[order] = admit(after - before, room, cloud)
     return flat.reshape(tries.shape)
+
+
+def _first_of_each(
+    accepted: Bool[Tensor, "r n"],
+    would: Bool[Tensor, "r n 1"],
+    most: Int[Tensor, "r 1"],
+    order: Int[Tensor, "e"],
+    cloud: Int[Tensor, "e"],
+) -> Bool[Tensor, "r n"]:
+    """Of moves into the only set, in their order within each cloud, as many as it has room for: each of them
+    takes a place, and none gives one back.
+    """
+    free = most[:, 0] - (would[..., 0] & accepted).sum(-1)
+    earlier = torch.arange(len(order), device=order.device) - torch.searchsorted(cloud, cloud)
+    granted = order[earlier < free[cloud]]
+    return accepted.flatten().index_fill_(0, granted, True).reshape(accepted.shape)
+
+
+def entering(was: Bool[Tensor, "*r n m"], would: Bool[Tensor, "*r n m"]) -> Bool[Tensor, "*r n"]:
+    """Which moves enter a set."""
+    enters = would & ~was
+    return enters[..., 0] if enters.shape[-1] == 1 else enters.any(-1)
+
+
+def _granted_to_one(
+    was: Bool[Tensor, "n m"],
+    would: Bool[Tensor, "n m"],
+    tries: Bool[Tensor, "n"],
+    most: Int[Tensor, "m"],
+    uniforms: Uniforms,
+) -> Bool[Tensor, "n"]:
+    """The same for a single cloud: which of the moves that enter a set are among those that are accepted."""
+    accepted, order = ~tries, where_true(tries)
+    if not len(order):
+        return accepted
+    if len(order) > 1:
+        order = order[drawn(uniforms, tries).double().argsort(stable=True)]
+    if was.shape[1] == 1:  # each of them takes a place, and none gives one back
+        free = int(most) - int(would.sum()) + len(order)
+        accepted.index_fill_(0, order[: max(free, 0)], True)
+        return accepted
+    room = most - torch.where(tries[:, None], was, would).sum(0)
+    accepted[order] = admit(would[order].long() - was[order].long(), room)
+    return accepted
 
 
 def admit(
@@ -73,6 +124,8 @@ def admit(
     that of each cloud. Move i is accepted iff every count it raises has room after the moves of its cloud
     accepted before it.
     """
+    if cloud is None and changes.numel() <= FEW_NUMBERS:
+        return _in_order(changes, room).to(changes.device)
     cloud = torch.zeros(len(changes), dtype=torch.int64, device=changes.device) if cloud is None else cloud
     return _admitted(changes, room.reshape(-1, changes.shape[1])[cloud], cloud)
 
@@ -117,6 +170,17 @@ def _one_by_one(
         fits = all(c <= 0 or t < f for c, t, f in zip(change, had, free, strict=True))
         if fits:
             taken[r] = [t + c for t, c in zip(had, change, strict=True)]
+        accepted.append(fits)
+    return torch.tensor(accepted, dtype=torch.bool)
+
+
+def _in_order(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:
+    """The same for the moves of a single cloud."""
+    free, accepted = room.tolist(), []
+    for change in changes.tolist():
+        fits = all(c <= 0 or c <= f for c, f in zip(change, free, strict=True))
+        if fits:
+            free = [f - c for c, f in zip(change, free, strict=True)]
         accepted.append(fits)
     return torch.tensor(accepted, dtype=torch.bool)
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from jaxtyping import Float
 
 from barriers.arrays import Tensor, torch
-from barriers.predicted import Noise, chance
+from barriers.noise import Noise
+from barriers.predicted import chance
 from barriers.sets.base import UnsafeSet
 
 
@@ -40,9 +41,12 @@ def chances(
     """The probability of every particle of being inside each set after the noise, and its gradient; under a
     metric the gradient is along the columns of its factor.
     """
-    each = (chance(s, z.flatten(0, -2), noise) for s in sets)
-    p, gradient = (
-        torch.stack(part, 1).reshape(*z.shape[:-1], -1, *part[0].shape[1:])
-        for part in zip(*each, strict=True)
-    )
+    rows = z if z.dim() == 2 else z.flatten(0, -2)
+    each = [chance(s, rows, noise) for s in sets]
+    if len(each) == 1:
+        p, gradient = each[0].value[:, None], each[0].gradient[:, None]
+    else:
+        p, gradient = (torch.stack(part, 1) for part in zip(*each, strict=True))
+    if z.dim() > 2:
+        p, gradient = (part.reshape(*z.shape[:-1], *part.shape[1:]) for part in (p, gradient))
     return p, gradient if noise.factor is None else gradient @ noise.factor.to(gradient.dtype)

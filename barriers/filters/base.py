@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from jaxtyping import Bool, Float, Shaped
 
 from barriers.arrays import Tensor, torch
+from barriers.columns import where_true
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, recorded, vectorized
 from barriers.sets.base import UnsafeSet
@@ -45,13 +46,25 @@ def unlimited(m: int) -> Float[Tensor, "m"]:
 
 def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "*r n d"]) -> Bool[Tensor, "*r n m"]:
     """Membership of each particle in each set."""
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
+    if len(sets) == 1:
+        return sets[0].contains(rows).reshape(*x.shape[:-1], 1)
     return torch.stack([s.contains(rows) for s in sets], 1).reshape(*x.shape[:-1], len(sets))
+
+
+def chosen(
+    which: Bool[Tensor, "*r n"], x: Float[Tensor, "*r n d"], other: Float[Tensor, "*r n d"]
+) -> Float[Tensor, "*r n d"]:
+    """x at the chosen particles, `other` at the rest, of which there are few."""
+    if x.dim() > 2:
+        return torch.where(which[..., None], x, other)
+    rest = where_true(~which)
+    return x.index_copy(0, rest, other.index_select(0, rest)) if len(rest) else x
 
 
 def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped[Tensor, "*r m"]:
     """The same numbers for each cloud of x."""
-    return values.expand(*x.shape[:-2], len(values))
+    return values if x.dim() == 2 else values.expand(*x.shape[:-2], len(values))
 
 
 def refuse_derivatives(owner: str, *tensors: Tensor) -> None:

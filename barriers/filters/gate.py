@@ -15,7 +15,15 @@ from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.filters.admission import granted
 from barriers.filters.alone import alone
-from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
+from barriers.filters.base import (
+    FilterInfo,
+    Promise,
+    chosen,
+    insides,
+    per_cloud,
+    refuse_derivatives,
+    unlimited,
+)
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.whole import HERE, Whole
 from barriers.sets.base import UnsafeSet
@@ -71,11 +79,11 @@ class Gate:
         accepted = granted(was, would, budgets, uniforms, self.whole)
         inside = torch.where(accepted[..., None], would, was)
         tried, let_in, held = self.whole.count(enters, enters & accepted[..., None], inside)
-        entering = (1 - MEMORY) * memory.entering + MEMORY * tried
-        admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in
+        entering = memory.entering.lerp(tried.double(), MEMORY)
+        admitted = memory.admitted.lerp(let_in.double(), MEMORY)
         over = (held - budgets).clamp(min=0).double() / self.whole.size(x)
         info = FilterInfo(per_cloud(self.limits, x), -(admitted / entering).log(), over)
-        return torch.where(accepted[..., None], proposal, x), GateMemory(inside, entering, admitted), info
+        return chosen(accepted, proposal, x), GateMemory(inside, entering, admitted), info
 
     def _budgets(self, x: Tensor) -> Int[Tensor, "*r m"]:
         """⌊βn⌋ for every cloud: n is the number of particles of one."""

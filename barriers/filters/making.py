@@ -22,7 +22,7 @@ from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
 from barriers.filters.tilt import Tilt
 from barriers.functionals import Barrier, MassBarrier, PredictedMass, smooth_mass
-from barriers.predicted import Noise
+from barriers.noise import Noise
 from barriers.qp import Backend
 from barriers.qp.dual import OnInfeasible
 from barriers.sets.base import UnsafeSet

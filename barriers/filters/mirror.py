@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
+from barriers.columns import where_true
 from barriers.derivatives import value_and_gradient
 from barriers.filters.admission import granted, highest
 from barriers.filters.alone import alone
@@ -111,38 +112,48 @@ class MirrorStep:
     ) -> tuple[Float[Tensor, "*r n d"], MirrorMemory, FilterInfo]:
         refuse_derivatives("step (without a smoothing)", x, proposal)
         was, would, y = memory.inside, insides(self.sets, proposal), proposal
-        β = torch.tensor(self.betas, dtype=torch.float64, device=x.device)
-        L = β - math.exp(-self.rate * step_size) * (β - memory.allowed)
-        room = self._room(L, was)
+        single = x.dim() == 2 and x.device.type == "cpu"
+        L, room = (self._room_of_one if single else self._room)(memory.allowed, was, step_size)
         enters = would & ~was
         refused = ~granted(was, would, room, uniforms, self.whole)
         if bool(refused.any()):
-            flat = (part.flatten(0, x.dim() - 2) for part in (x, y, refused, was, would))
+            parts = (x, y, refused, was, would)
+            flat = parts if x.dim() == 2 else (part.flatten(0, x.dim() - 2) for part in parts)
             turned, now = self._turned_back(*flat)
             y, would = turned.reshape(x.shape), now.reshape(was.shape)
         tried, let_in, held = self.whole.count(enters, enters & ~refused[..., None], would)
         if bool((held > room).any()):  # of a cloud that started over a limit
             y, would = self._led_out(y, would, room)
             (held,) = self.whole.count(would)
-        entering = (1 - MEMORY) * memory.entering + MEMORY * tried
-        admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in
-        n = self.whole.size(x)
-        over = (held - room).clamp(min=0).double() / n
-        μ = torch.where(entering > 0, -(admitted / entering.clamp(min=1e-300)).clamp(min=RAREST).log(), 0.0)
-        info = FilterInfo(held.double() / n, μ, over)
-        return y, MirrorMemory(would, L, entering, admitted), info
+        n, counts = self.whole.size(x), (tried, let_in, held, room)
+        entering, admitted, mean, μ, over = (_told_of_one if single else _told)(memory, n, *counts)
+        return y, MirrorMemory(would, L, entering, admitted), FilterInfo(mean, μ, over)
 
-    def _room(self, L: Tensor, was: Tensor) -> Int[Tensor, "*r m"]:
-        """How many particles each set of each cloud may hold: n·L rounded, at most ⌊βn⌋; from a start above
-        that at least this many, and never more than now.
+    def _room(
+        self, allowed: Tensor, was: Tensor, step_size: float
+    ) -> tuple[Float[Tensor, "*r m"], Int[Tensor, "*r m"]]:
+        """L, and how many particles each set of each cloud may hold: n·L rounded, at most ⌊βn⌋; from a start
+        above that at least this many, and never more than now.
         """
-        n, β = self.whole.size(was), self.limits.to(L)
+        n, β = self.whole.size(was), self.limits.to(allowed)
+        L = β - math.exp(-self.rate * step_size) * (β - allowed)
         most = torch.tensor([budget(β, n) for β in self.betas], device=L.device)
         below = torch.minimum(most, (n * L).round().long())
         if bool((β >= L).all()):
-            return below
+            return L, below
         above = torch.maximum(most, torch.minimum(self.whole.count(was)[0], (n * L).floor().long()))
-        return torch.where(β >= L, below, above)
+        return L, torch.where(β >= L, below, above)
+
+    def _room_of_one(
+        self, allowed: Tensor, was: Tensor, step_size: float
+    ) -> tuple[Float[Tensor, "m"], Int[Tensor, "m"]]:
+        """The same of a single cloud, within its limits: in numbers, which take less time than tensors."""
+        n, left = self.whole.size(was), math.exp(-self.rate * step_size)
+        L = [β - left * (β - own) for β, own in zip(self.betas, allowed.tolist(), strict=True)]
+        if not all(own <= β for own, β in zip(L, self.betas, strict=True)):
+            return self._room(allowed, was, step_size)
+        room = [min(budget(β, n), round(n * own)) for β, own in zip(self.betas, L, strict=True)]
+        return torch.tensor(L, dtype=torch.float64), torch.tensor(room)
 
     def _turned_back(
         self,
@@ -153,22 +164,22 @@ class MirrorStep:
         would: Bool[Tensor, "n m"],
     ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
         """The refused particles at their mirror images where these enter no set, the others in place."""
-        rows = refused.nonzero()[:, 0]
-        z, before = y[rows], was[rows]
-        now = insides(self.sets, z)
+        rows = where_true(refused)
+        here, there = x.index_select(0, rows), y.index_select(0, rows)
+        z, now, before = there, would.index_select(0, rows), ~was.index_select(0, rows)
         for _ in range(SWEEPS):
-            new = now & ~before
+            new = now & before
             if not bool(new.any()):
                 break
             for k, unsafe in enumerate(self.sets):
-                hit = new[:, k].nonzero()[:, 0]
+                hit = where_true(new[:, k])
                 if len(hit):
-                    z = z.index_copy(0, hit, mirrored(unsafe, z[hit]))
+                    z = z.index_copy(0, hit, mirrored(unsafe, z.index_select(0, hit)))
             now = insides(self.sets, z)
         # always the case at one plane
-        near = squared_norm(z - y[rows]) <= 4 * squared_norm(x[rows] - y[rows])
-        fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1) & near
-        z, now = torch.where(fine[:, None], z, x[rows]), torch.where(fine[:, None], now, before)
+        near = squared_norm(z - there) <= 4 * squared_norm(here - there)
+        fine = (~(now & before).any(1) & torch.isfinite(z).all(1) & near)[:, None]
+        z, now = torch.where(fine, z, here), torch.where(fine, now, ~before)
         return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
 
     def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
@@ -213,6 +224,40 @@ class ReturningStep(MirrorStep):
         return torch.where(refused[:, None], x, y), torch.where(refused[:, None], was, would)
 
 
+Told = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+"""The running means of attempted and accepted entries; the fraction inside, the multiplier, the excess."""
+
+
+def _told(memory: MirrorMemory, n: int, tried: Tensor, let_in: Tensor, held: Tensor, room: Tensor) -> Told:
+    """What is remembered and reported of these counts."""
+    entering = (1 - MEMORY) * memory.entering + MEMORY * tried.double()
+    admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in.double()
+    share = torch.where(entering > 0, admitted / entering, 1.0)
+    over = (held - room).clamp(min=0).double() / n
+    return entering, admitted, held.double() / n, _multiplier(share), over
+
+
+def _told_of_one(
+    memory: MirrorMemory, n: int, tried: Tensor, let_in: Tensor, held: Tensor, room: Tensor
+) -> Told:
+    """The same numbers of a single cloud, in fewer calls."""
+    entering, admitted = (
+        [(1 - MEMORY) * old + MEMORY * new for old, new in zip(before.tolist(), now.tolist(), strict=True)]
+        for before, now in ((memory.entering, tried), (memory.admitted, let_in))
+    )
+    has, may = held.tolist(), room.tolist()
+    share = [a / e if e > 0 else 1.0 for a, e in zip(admitted, entering, strict=True)]
+    over = [max(h - r, 0) / n for h, r in zip(has, may, strict=True)]
+    rows = torch.tensor([entering, admitted, [h / n for h in has], share, over], dtype=torch.float64)
+    entries, let, mean, shares, excess = rows.unbind()
+    return entries, let, mean, _multiplier(shares), excess
+
+
+def _multiplier(share: Float[Tensor, "*r m"]) -> Float[Tensor, "*r m"]:
+    """−log of the share of entries that are accepted."""
+    return share.clamp(min=RAREST).log().abs()
+
+
 def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
     """x, with particles at which the set has no gradient, such as the centre of a ball, moved by a distance
     of the size of rounding.
@@ -229,4 +274,4 @@ def mirrored(unsafe: UnsafeSet, y: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]
     gradient is 0.
     """
     s, ds = value_and_gradient(unsafe, y)
-    return (y - 2 * s[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-30)).detach()
+    return (y - (2 * s)[:, None] * ds / squared_norm(ds).clamp(min=1e-30)[:, None]).detach()

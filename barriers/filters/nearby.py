@@ -14,8 +14,8 @@ from barriers.arrays import Tensor, torch
 from barriers.filters.ahead import Ahead
 from barriers.filters.whole import Joined, Whole
 
-NEGLIGIBLE = 1e-10
-"""A push of at most this share of the largest of its constraint is none."""
+NEGLIGIBLE = {torch.float32: 1e-8}
+"""A push of at most this share of the largest of its constraint is none; 1e-10 in other dtypes."""
 FEWEST, MOST = 1024, 0.5
 """Of fewer particles, or where more than this share is near, all of them are searched over."""
 
@@ -73,13 +73,18 @@ class Among(Whole):
         return self.whole.joined(*rows)
 
 
+def negligible(dtype: torch.dtype) -> float:
+    """The share of the largest push that is none, for positions of this dtype."""
+    return NEGLIGIBLE.get(dtype, 1e-10)
+
+
 def nearby(ahead: Ahead, push: Float[Tensor, "q n m d"], whole: Whole) -> Nearby | None:
     """The rows with a push that counts; None where all rows should be searched over."""
     n = whole.size(ahead.chance)
     if push.shape[0] != 1 or n < FEWEST:
         return None
     size = push[0].abs().amax(-1)
-    near = (size > NEGLIGIBLE * whole.largest(size.amax(0))).any(-1)
+    near = (size > negligible(push.dtype) * whole.largest(size.amax(0))).any(-1)
     count, others = whole.count(near[:, None])[0], torch.where(near[None, :, None], 0.0, ahead.chance)
     if not 0 < int(count) < MOST * n:
         return None

@@ -119,24 +119,43 @@ def if_flat(
     slope: Float[Tensor, "q n 1"],
     over: Float[Tensor, "q 1"],
     mean: Mean,
+    aim: Float[Tensor, "1"] | float = 0.0,
 ) -> tuple[Float[Tensor, "q 1"], Float[Tensor, "q 1"]]:
     """The multiplier with which the mean of φ over each cloud falls by `over`, if φ is that of s + cμ at
     every particle (Q.7): it is, beside a flat boundary, as particles are moved along its normal.
 
-    slope: by how much each φ falls per unit of μ, at 0; its mean is returned too.
+    slope: by how much each φ falls per unit of μ, at 0; its mean is returned too. aim: steps that are
+    expected to be within this are the last.
     """
-    φ, μ = profile(s), torch.zeros_like(over)
+    φ = profile(s)
     c = torch.where(φ.first < 0, slope / -φ.first, 0.0)
     squared = c * c
-    value, first, second = mean(torch.cat([φ.value, -slope, squared * φ.second], -1)).split(1, -1)
-    limit, falls, f = value - over, -first, over
-    for k in range(ROUNDS + 1):
-        if k:
-            φ = profile(torch.addcmul(s, c, μ.to(s)[:, None]))
-            parts = torch.cat([φ.value, c * φ.first, squared * φ.second], -1)
-            value, first, second = mean(parts).split(1, -1)
-            f = value - limit
-        newton = f / first
-        bend = (1 - 0.5 * newton * (second / first)).clamp(min=0.5)
-        μ = (μ - newton / bend).clamp(min=0)  # Halley's step, at most twice Newton's
+    falls, second = mean(slope), mean(squared * φ.second)
+    μ, done = _halley(torch.zeros_like(over), over, -falls, second, aim)
+    limit: Tensor | None = None
+    for _ in range(ROUNDS):
+        if bool(done.all()):
+            break
+        limit = mean(φ.value) - over if limit is None else limit
+        φ = profile(torch.addcmul(s, c, μ.to(s)[:, None]))
+        value, first, second = mean(φ.value), mean(c * φ.first), mean(squared * φ.second)
+        better, near = _halley(μ, value - limit, first, second, aim)
+        μ, done = torch.where(done, μ, better), done | near
     return μ.nan_to_num(nan=0.0, posinf=0.0), falls
+
+
+def _halley(
+    μ: Float[Tensor, "q 1"],
+    f: Float[Tensor, "q 1"],
+    first: Float[Tensor, "q 1"],
+    second: Float[Tensor, "q 1"],
+    aim: Float[Tensor, "1"] | float,
+) -> tuple[Float[Tensor, "q 1"], Bool[Tensor, "q 1"]]:
+    """Halley's step from μ, at most twice Newton's, and whether what it leaves of f, which is of the order of
+    f times the square of how much of the slope the step bends, is the aim at most; of a slope with jumps that
+    is unknown.
+    """
+    newton = f / first
+    bent = newton * (second / first)
+    step = newton / (1 - 0.5 * bent).clamp(min=0.5)
+    return (μ - step).clamp(min=0), (bent != 0) & ((f * bent * bent).abs() <= aim)

@@ -25,25 +25,27 @@ realised fractions, and subtracted.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Literal
 
 from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
+from barriers.counting import inside_each
 from barriers.derivatives import NotDifferentiable, recorded
+from barriers.filters import nearby, single
 from barriers.filters.ahead import Ahead, PredictiveMemory, chances
 from barriers.filters.base import FilterInfo, Promise, insides
-from barriers.filters.complementarity import advanced
-from barriers.filters.iterates import ITERATIONS, Iterates
-from barriers.filters.nearby import Among, nearby, with_other
-from barriers.filters.one_constraint import if_flat, least
-from barriers.filters.push import against, along, depth, narrowed, normal_profile, out_of
-from barriers.filters.smallest_change import Trials, smallest
+from barriers.filters.bounded import bounded
+from barriers.filters.movable import Found, searched
+from barriers.filters.nearby import Among, with_other
+from barriers.filters.push import narrowed, out_of
+from barriers.filters.search import Search
 from barriers.filters.some_clouds import put_back, some
-from barriers.filters.whole import HERE, Whole, overlaps, together
-from barriers.predicted import Noise, exact, with_distances
+from barriers.filters.whole import HERE, Whole
+from barriers.noise import Noise
+from barriers.pairs import WANDER, Pairs, beside
+from barriers.predicted import exact, with_distances
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
@@ -51,8 +53,6 @@ FARTHEST = 4.0
 """The default limit of the change of any coordinate in one step, in standard deviations of the noise."""
 AIM = 1e-6
 """Newton's target is inside the limit by this share of it."""
-AT_ONCE = 2048
-"""Coordinates of the particles for which several multiples of a change are tried at once."""
 MEMORY = 0.02
 """The smallest weight of one step in the running error of an approximate probability."""
 
@@ -101,7 +101,7 @@ class PredictiveFilter:
         return with_other(self, noise=noise, speed=speed)
 
     def init(self, x: Float[Tensor, "*r n d"]) -> PredictiveMemory:
-        fraction = self.whole.mean(insides(self.sets, x).double())
+        fraction = self._fraction(x)
         zero = torch.zeros_like(fraction)
         ahead = self._ahead_of(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
         return PredictiveMemory(torch.maximum(fraction, ahead), fraction, zero, zero[..., 0], zero)
@@ -116,24 +116,89 @@ class PredictiveFilter:
                 "the filter a smoothing, for example {kind: sigmoid, width: 0.1}, to differentiate through "
                 "a run, or sample under torch.no_grad()"
             )
+        if x.dim() == 2 and len(self.sets) == 1 and x.device.type == "cpu" and not self.whole.spread:
+            return self._single(x, drift, memory)
         β = self.limits.to(x.device)
         error = self._error(x, memory)
         L = β - math.exp(-self.rate * self.step_size) * (β - memory.predicted)
-        y = x + self.step_size * self._mapped(drift)
-        ahead = self._ahead_of(y, torch.zeros_like(y), error, L)
-        μ = torch.zeros_like(L)
+        y = torch.add(x, self._mapped(drift), alpha=self.step_size)
+        sparse = y.dim() == 2 and len(self.sets) > 1 and self.whole.size(y) >= nearby.FEWEST
+        found = (self._sparse if sparse else self._dense)(y, error, L, memory.multipliers)
+        mean, violation, μ = found.mean, found.violation, found.multipliers
+        if found.change is not None:
+            drift = drift + found.change / self.step_size
+        shortfall = violation.clamp(min=0)
+        if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
+            raise _infeasible(shortfall.tolist())
+        after = PredictiveMemory(torch.minimum(mean, L), mean - error, error, memory.steps + 1, μ)
+        return drift, after, FilterInfo(mean, μ / self.step_size, shortfall)
+
+    def _single(
+        self, x: Tensor, drift: Tensor, memory: PredictiveMemory
+    ) -> tuple[Tensor, PredictiveMemory, FilterInfo]:
+        """`apply` to one cloud of one process with one constraint: the same numbers, in fewer calls."""
+        (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, len(x)
+        predicted, computed, error, steps = (float(part) for part in memory[:4])
+        if not exact(unsafe, self.noise):
+            found = int(unsafe.contains(x).sum()) / n - computed
+            error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
+        L = β - math.exp(-self.rate * h) * (β - predicted)
+        y = torch.add(x, self._mapped(drift), alpha=h)
+        ahead = single.ahead_of(unsafe, y, self.noise)
+        mean, μ = ahead.total / n + error, 0.0
+        if mean > L:
+            μ, mean, change = self._pushed(y, ahead, error, L)
+            drift = drift + change / h
+        shortfall = max(mean - L, 0.0)
+        if self.on_infeasible == "raise" and shortfall > 0:
+            raise _infeasible([shortfall])
+        numbers = [min(mean, L), mean - error, error, μ, mean, μ / h, shortfall]
+        rows = torch.tensor(numbers, dtype=torch.float64)[:, None].unbind()
+        after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
+        return drift, after, FilterInfo(*rows[4:])
+
+    def _pushed(self, y: Tensor, ahead: single.Ahead, error: float, L: float) -> tuple[float, float, Tensor]:
+        """The multiplier, the mean chance with it, and what it changes."""
+        farthest = self._farthest()
+        at, rows = single.least_push(
+            self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
+        )
+        if at.change is None or at.violation > 0 or at.longest() > farthest:
+            ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
+            start = self._ahead_of(y, torch.zeros_like(y), ε, limit)
+            μ, led = self._bounded(y, start, torch.full_like(ε, at.multiplier), ε, limit, farthest)
+            return float(μ), float(led.mean), led.change
+        if rows is None:
+            return at.multiplier, at.mean, at.change
+        return at.multiplier, at.mean, torch.zeros_like(y).index_copy_(0, rows, at.change)
+
+    def _dense(self, y: Tensor, error: Tensor, L: Tensor, guess: Tensor) -> Found:
+        """What the clouds at y are changed to: nothing where they are within their limits."""
+        ahead, μ, change = self._ahead_of(y, torch.zeros_like(y), error, L), torch.zeros_like(L), None
         over = (ahead.violation > 0).any(-1)
         if bool(over.any()):
-            ahead, μ = self._filtered(over, y, error, L, memory.multipliers, ahead)
-            drift = torch.where(over[..., None, None], drift + ahead.change / self.step_size, drift)
-        shortfall = ahead.violation.clamp(min=0)
-        if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
-            raise Infeasible(
-                "no drift keeps the predicted mass of every constraint within its limit: missed by "
-                f"{shortfall.tolist()}"
-            )
-        after = PredictiveMemory(torch.minimum(ahead.mean, L), ahead.mean - error, error, memory.steps + 1, μ)
-        return drift, after, FilterInfo(ahead.mean, μ / self.step_size, shortfall)
+            ahead, μ = self._filtered(over, y, error, L, guess, ahead)
+            change = ahead.change
+        return Found(change, ahead.mean, ahead.violation, μ)
+
+    def _sparse(self, y: Tensor, error: Tensor, L: Tensor, guess: Tensor) -> Found:
+        """The same for one large cloud and several constraints, by pairs of near particles and sets."""
+        start = beside(self.sets, y, self.noise)
+        mean = self.whole.sums(start.sums())[0] / self.whole.size(y) + error
+        found = Found(None, mean, mean - L, torch.zeros_like(L))
+        if not bool((found.violation > 0).any()):
+            return found
+        still, aim = torch.zeros_like(y), AIM * self.limits.to(L.device)
+
+        def moved(rows: Tensor, change: Tensor) -> Pairs:
+            return beside(self.sets, y[rows] + self._mapped(change), self.noise)
+
+        change, found = searched(start, moved, still, found, error, aim, self.whole, WANDER * self.noise.std)
+        if bool(self._near(change[None]).all()) and bool((found.violation <= 0).all()):
+            return found._replace(change=change)
+        dense = self._ahead_of(y, still, error, L)
+        μ, led = self._bounded(y, dense, found.multipliers, error, L, self._farthest())
+        return Found(led.change, led.mean, led.violation, μ)
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         """The expected mass inside after the step that led to x."""
@@ -141,12 +206,20 @@ class PredictiveFilter:
 
     def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
         """The running mean of realised minus computed fractions, for approximate probabilities."""
-        approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
-        if not bool(approximate.any()) or bool((memory.steps == 0).all()):
+        approximate = [not exact(s, self.noise) for s in self.sets]
+        if not any(approximate):
             return memory.error
-        found = self.whole.mean(insides(self.sets, x).double()) - memory.computed
-        weight = (1 / (memory.steps + 1)).clamp(min=MEMORY)[..., None]  # a plain mean of the first ones
-        return torch.where(approximate, memory.error + weight * (found - memory.error), 0.0)
+        found, steps = self._fraction(x) - memory.computed, memory.steps
+        # a plain mean of the first ones; nothing is known before a step
+        weight = steps.clamp(max=1) / (steps.clamp(max=1 / MEMORY - 1) + 1)
+        error = memory.error + weight[..., None] * (found - memory.error)
+        return error if all(approximate) else torch.where(error.new_tensor(approximate).bool(), error, 0.0)
+
+    def _fraction(self, x: Float[Tensor, "*r n d"]) -> Float[Tensor, "*r m"]:
+        """The fraction inside each set."""
+        if x.dim() > 2:
+            return self.whole.mean(insides(self.sets, x).double())
+        return self.whole.total(inside_each(self.sets, x))[0].double() / self.whole.size(x)
 
     def _mapped(self, v: Tensor) -> Tensor:
         return v if self.noise.factor is None else v @ self.noise.factor.to(v.dtype).T
@@ -173,7 +246,7 @@ class PredictiveFilter:
         y, error, limit = y[which], error[which], L[which]
         warm = guess[which] if L.shape[1] > 1 else guess  # one constraint begins elsewhere
         push = narrowed(own.chance, own.gradient)
-        near = nearby(own, push, self.whole)
+        near = nearby.nearby(own, push, self.whole)
         if near is None:
             found_μ, found = self._newton(y, own, error, limit, warm, push)
         else:
@@ -182,7 +255,7 @@ class PredictiveFilter:
             found_μ, found = part._newton(y[:, rows], near.of(own), rest, limit, warm, push[:, rows])
             found = near.put_back(own, found)
         farthest = self._farthest()
-        for r in (~self._near(found) | (found.violation > 0).any(1)).nonzero()[:, 0]:
+        for r in (~self._near(found.change) | (found.violation > 0).any(1)).nonzero()[:, 0]:
             start = Ahead(*(part[r] for part in own))
             found_μ[r], bounded = self._bounded(y[r], start, found_μ[r], error[r], limit[r], farthest)
             found = put_back(found, r[None], Ahead(*(part[None] for part in bounded)))
@@ -193,107 +266,31 @@ class PredictiveFilter:
         fastest = FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed
         return fastest * self.step_size
 
-    def _near(self, found: Ahead) -> Bool[Tensor, "q"]:
+    def _near(self, change: Float[Tensor, "q n d"]) -> Bool[Tensor, "q"]:
         """The clouds without a particle that is moved further."""
-        moved = found.change.abs().flatten(1)  # of a part maybe none
+        moved = change.abs().flatten(1)  # of a part maybe none
         return self.whole.largest(moved.amax(1) if moved.shape[1] else moved.sum(1)) <= self._farthest()
 
     def _newton(
         self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, guess: Tensor, push: Tensor
     ) -> tuple[Float[Tensor, "q m"], Ahead]:
-        """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
-        aim = AIM * self.limits.to(L.device)
-        if len(aim) == 1:
-            return self._of_one(y, start, error, L, push, aim)
-        chosen, μ = torch.zeros_like(guess), torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
-        at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
-        gradient, over, iterates = at.gradient, at.violation, Iterates(len(y), y.device)
-        slope: Tensor | None = None
-        parts: tuple[Tensor, ...] = (y, error, L, push, chosen, start.violation.amax(1))
-        for _ in range(ITERATIONS):
-            z, ε, limit, own, best, least = parts
-            slope = overlaps(self.whole, gradient, own) if slope is None else slope
-            μ = advanced(slope, μ, over + aim)
-            change = against(own, μ)
-            p, gradient = self._chances(z, change)
-            mean, slope = together(self.whole, p, gradient, own)
-            at = Ahead(change, mean + ε, p, gradient, mean + ε - limit)
-            over = at.violation
-            worst = over.amax(1)
-            within = worst <= 0
-            better = (within | (worst < least)) & iterates.going
-            best, least = torch.where(better[:, None], μ, best), torch.where(better, worst, least)
-            parts, left = (z, ε, limit, own, best, least), iterates.left
-            settled = within & ~((μ > 0) & (over < -4 * aim)).any(1)
-            on = iterates.after(μ, settled | ~(worst < math.inf))
-            if on is not None:
-                chosen[left] = best
-                if not len(on):
-                    break
-                parts = tuple(part[on] for part in parts)
-                gradient, over, μ = gradient[on], over[on], μ[on]
-                slope = None if slope is None else slope[on]
-        else:
-            chosen[iterates.left] = parts[-2]
-        if len(μ) == len(chosen) and torch.equal(μ, chosen):
-            return chosen, at
-        return chosen, self._ahead_of(y, against(push, chosen), error, L)
-
-    def _of_one(
-        self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, push: Tensor, aim: Tensor
-    ) -> tuple[Float[Tensor, "q 1"], Ahead]:
-        """The same for a single constraint."""
-
-        def evaluated(which: Tensor | None, μ: Tensor) -> tuple[Ahead, Tensor]:
-            parts = (y, error, L, push)
-            z, ε, limit, own = parts if which is None else (part[which] for part in parts)
-            change = against(own, μ)
-            p, gradient = self._chances(z, change)
-            mean, falls = self.whole.means(p, (gradient * own).sum(-1))
-            return Ahead(change, mean + ε, p, gradient, mean + ε - limit), falls
-
-        slope = (start.gradient * push).sum(-1)
-        over = start.violation + aim
-        μ, falls = if_flat(normal_profile, -depth(start.chance), slope, over, self.whole.mean)
-        return least(evaluated, start, falls, μ, aim, lambda at: ~self._near(at))
+        search = Search(self._chances, self.whole, AIM * self.limits.to(L.device), self._near)
+        return search.least(y, start, error, L, guess, push)
 
     def _bounded(
         self, y: Tensor, start: Ahead, μ: Tensor, error: Tensor, L: Tensor, farthest: float
     ) -> tuple[Tensor, Ahead]:
-        """With no coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or all particles
-        inside moved outwards, or the best of these.
-        """
-        wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
-        μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
-        pushed = narrowed(start.chance, start.gradient)
-        slope = self.whole.mean((start.gradient * pushed).sum(2))
-        first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
-        push, best = against(pushed, first), (0.0, start)
-        # a long move along a straight line may re-enter a curved set
-        for longest in (farthest, farthest / 2, farthest / 4):
-            found = self._searched(partial(along, push, longest), y, error, L, 1e6)
-            best = min(best, found, key=lambda b: float(b[1].violation.max()))
-            if bool((found[1].violation <= 0).all()):
-                return found[0] * first, found[1]
-        outwards = out_of([s for s, w in zip(self.sets, wanted, strict=True) if w > 0], y, self.noise.factor)
-        led = self._searched(lambda c: (farthest * c).to(y.dtype) * outwards, y, error, L, 1.0)[1]
-        # equal where all are too deep to be distinguished: move outwards anyway
-        if led.violation.max() <= best[1].violation.max():
-            return torch.full_like(μ, torch.nan), led
-        return best[0] * first, best[1]
+        def ahead_of(change: Tensor) -> Ahead:
+            return self._ahead_of(y, change, error, L)
 
-    def _searched(
-        self, change: Callable[[Tensor], Tensor], y: Tensor, error: Tensor, L: Tensor, most: float
-    ) -> tuple[float, Ahead]:
-        """The smallest c ≤ most whose change brings Q within L; where none does, the best of those tried."""
-        seen: dict[float, tuple[Ahead, int]] = {}
+        def outwards(wanted: Tensor) -> Tensor:
+            chosen = [s for s, w in zip(self.sets, wanted, strict=True) if w > 0]
+            return out_of(chosen, y, self.noise.factor)
 
-        def tried(multiples: Sequence[float]) -> Trials:
-            c = torch.tensor(multiples, dtype=torch.float64, device=y.device)[:, None, None]
-            found = self._ahead_of(y, change(c), error, L)
-            seen.update({one: (found, i) for i, one in enumerate(multiples)})
-            return Trials((found.violation > 0).any(1), found.violation.amax(1))
+        return bounded(ahead_of, outwards, start, μ, self.whole, farthest)
 
-        c = smallest(tried, most, AT_ONCE // max(self.whole.size(y) * y.shape[-1], 1))
-        found, i = seen[c]
-        return c, Ahead(*(part[i] for part in found))
+
+def _infeasible(missed: list[float]) -> Infeasible:
+    return Infeasible(
+        f"no drift keeps the predicted mass of every constraint within its limit: missed by {missed}"
+    )

@@ -10,7 +10,9 @@ from jaxtyping import Float
 from barriers.arrays import Tensor, torch
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import combined
+from barriers.noise import DENSITY, SQRT2
 from barriers.sets.base import UnsafeSet
+from barriers.squares import FEW
 from barriers.surrogates import Profile
 
 NARROW = 0.7
@@ -18,29 +20,53 @@ NARROW = 0.7
 docs/filters.md.
 """
 
-OUTSIDE = 1e-15
-
 
 def narrowed(p: Float[Tensor, "*r n m"], gradient: Float[Tensor, "*r n m d"]) -> Float[Tensor, "*r n m d"]:
     """r(p)∇p: the gradient of a probability, concentrated within W standard deviations of the
-    boundary (Q.6); 0 where p < OUTSIDE, eight standard deviations outside, where it is less than 1e-28 of the
-    largest.
+    boundary (Q.6).
     """
-    flat = p.flatten()
-    near = (flat >= OUTSIDE).nonzero()[:, 0]
-    t = depth(flat[near])
-    r = torch.zeros_like(flat).index_copy(0, near, (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW)
-    return r.reshape(p.shape)[..., None] * gradient
+    return narrowing(depth(p))[..., None] * gradient
+
+
+def narrowing(t: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """r(p), p = Φ(t)."""
+    return (t * t).mul_(-0.5 * (NARROW**-2 - 1)).exp_().mul_(1 / NARROW)
+
+
+def inner(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+    """a · b of every row."""
+    if not 0 < a.shape[-1] <= FEW:
+        return (a * b).sum(-1)
+    first, *others = zip(a.unbind(-1), b.unbind(-1), strict=True)
+    total = first[0] * first[1]
+    for one, other in others:
+        total = torch.addcmul(total, one, other)
+    return total
 
 
 def normal_profile(s: Float[Tensor, "*n"]) -> Profile:
     """Φ(−s) with its derivatives: the probability at s standard deviations from a half-space."""
-    density = (-0.5 * s * s).exp() / math.sqrt(2 * math.pi)
-    return Profile(torch.special.ndtr(-s), -density, s * density)
+    density = normal_density(s)
+    return Profile(beyond(s), -density, s * density)
+
+
+def normal_density(s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """The standard normal density."""
+    return (s * s).mul_(-0.5).exp_().mul_(DENSITY)
+
+
+def beyond(s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """Φ(−s)."""
+    return torch.special.erfc(s * (1 / SQRT2)).mul_(0.5)
 
 
 def depth(p: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Φ⁻¹(p), finite: how many standard deviations inside a half-space."""
+    """Φ⁻¹(p), finite: how many standard deviations inside a half-space. In float32, in which Φ is known to
+    6e-8, by the inverse of the error function: torch's takes a fifth of the time.
+    """
+    if p.dtype == torch.float32:
+        eps = torch.finfo(p.dtype).eps
+        return math.sqrt(2) * torch.erfinv(p.clamp(eps / 4, 1 - eps).mul(2).sub_(1))
     return torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
 
 

@@ -223,7 +223,7 @@ class BarrierStep:
             μ = torch.where(falls > 0, over / falls, 0.0)
         else:
             φ, s = flat[0], of_each(flat[1], y)[..., None]
-            μ, falls = if_flat(φ.profile, s, squared_norm(g), over, self.whole.mean)
+            μ, falls = if_flat(φ.profile, s, squared_norm(g), over, self.whole.mean, aim)
         return least(moved, at, falls, μ, aim)[1]
 
     def _falls(self, mean: Tensor, slope: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:

@@ -14,7 +14,15 @@ from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
 from barriers.filters.alone import alone
-from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
+from barriers.filters.base import (
+    FilterInfo,
+    Promise,
+    chosen,
+    insides,
+    per_cloud,
+    refuse_derivatives,
+    unlimited,
+)
 from barriers.filters.chains import Both, StepChain
 from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.sets.base import UnsafeSet
@@ -81,7 +89,7 @@ class Tilt:
             accepted[tested] = drawn(uniforms, tested).double() < (-rise[tested]).exp()
         inside = torch.where(accepted[..., None], would, was)
         info = FilterInfo(*(per_cloud(each, x) for each in (self.limits, μ, torch.zeros_like(μ))))
-        return torch.where(accepted[..., None], proposal, x), TiltMemory(inside), info
+        return chosen(accepted, proposal, x), TiltMemory(inside), info
 
 
 @singledispatch

@@ -9,7 +9,8 @@ from barriers.arrays import Tensor
 from barriers.derivatives import Scalar, autodiff_jet, stacked
 from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 from barriers.members import Members
-from barriers.predicted import Noise, chance, with_distances
+from barriers.noise import Noise
+from barriers.predicted import chance, with_distances
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.sets.half_space import HalfSpace

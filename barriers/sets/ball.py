@@ -1,5 +1,6 @@
 """The ball {‖x − c‖ ≤ r}: s = ‖x − c‖ − r, ∇s = (x − c)/‖x − c‖, Δs = (d − 1)/‖x − c‖."""
 
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -35,30 +36,48 @@ class Ball(UnsafeSet):
         self.dimension = len(center)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        return self._norm(x - self.center.to(x.dtype)) - self.radius
+        return self.offset(x)[1] - self.radius
+
+    def offset(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n"]]:
+        """x − c and its length."""
+        offset = x - self.center.to(x.dtype)
+        return offset, self._norm(offset)
 
     def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
-        offset = x - self.center.to(x.dtype)
-        ρ = self._norm(offset)
+        offset, ρ = self.offset(x)
         return ρ - self.radius, offset * ρ.reciprocal()[..., None]
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        x, squared = x.double(), self.radius**2
-        q = squared_norm(x - self.center.double())
-        error = (x.shape[-1] + 8) * ULP * squared
-        return settle(x, q <= squared - error, q <= squared + error, self._exactly)
+        x = x.double()
+        return settle(x, *self.compared(x - self.center.double(), self.radius), self._exactly)
+
+    @staticmethod
+    def compared(
+        offset: Float[Tensor, "*n d"], radius: float | Float[Tensor, "*n"]
+    ) -> tuple[Bool[Tensor, "*n"], Bool[Tensor, "*n"]]:
+        """Which rows, offsets from a centre in float64, are surely inside, and which may be (A.8)."""
+        q, squared = squared_norm(offset), radius**2
+        error = (offset.shape[-1] + 8) * ULP * squared
+        return q <= squared - error, q <= squared + error
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         X, c, r = integers(rows, self.center, self.radius)
         return ((X - c) ** 2).sum(1) <= r**2
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        offset = x - self.center.to(x.dtype)
-        ρ = self._norm(offset)
+        offset, ρ = self.offset(x)
         return Jet(ρ - self.radius, offset / ρ[:, None], (x.shape[1] - 1) / ρ)
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of the centre, so that derivatives stay finite there."""
-        number = torch.finfo(offset.dtype)
-        tiny = max(number.eps * 1e-2 * self.radius**2, number.tiny)
-        return (squared_norm(offset) + tiny).sqrt()
+        return (squared_norm(offset) + self.tiny(offset.dtype)).sqrt()
+
+    def tiny(self, dtype: torch.dtype) -> float:
+        """What is added to the squared distance from the centre for that."""
+        return _tiny(dtype, self.radius)
+
+
+@lru_cache(maxsize=256)
+def _tiny(dtype: torch.dtype, radius: float) -> float:
+    number = torch.finfo(dtype)
+    return max(number.eps * 1e-2 * radius**2, number.tiny)

@@ -32,7 +32,7 @@ from barriers.filters import (
 )
 from barriers.filters.base import batched
 from barriers.functionals import Barrier, MassBarrier, StatisticsJet, smooth_mass
-from barriers.predicted import Noise
+from barriers.noise import Noise
 from barriers.sets.base import NotSmooth
 from barriers.surrogates import for_drift
 

@@ -96,6 +96,8 @@ def observed(
         return step.mean
     if drift_filter is None or drift is None:
         return None
+    if not torch.is_grad_enabled():
+        return drift_filter.surrogate(x, drift)
     with torch.no_grad():
         return drift_filter.surrogate(x.detach(), drift)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from barriers import predicted
 from barriers.derivatives import autodiff_jet
 from barriers.filters import MirrorStep, PredictiveFilter, Reject
-from barriers.predicted import Noise
+from barriers.noise import Noise
 from barriers.sets import AllOf, AnyOf, Ball, Box, HalfSpace, Polytope, Slab, UnsafeSet, complement
 from lem_safe.keys import Key
 from lem_safe.samplers import Langevin

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from barriers.filters import BarrierStep, iterates, predictive, step
+from barriers.filters import BarrierStep, iterates, search, step
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.predictive import PredictiveFilter
@@ -94,7 +94,7 @@ def _numbers(found: Tensor) -> Tensor:
     return found.nan_to_num(nan=-1.0)
 
 
-@pytest.mark.parametrize(("module", "filtered"), [(predictive, _predicted), (step, _moved)])
+@pytest.mark.parametrize(("module", "filtered"), [(search, _predicted), (step, _moved)])
 def test_the_filters_find_the_same_with_and_without(
     module: Any, filtered: Callable[..., tuple[Tensor, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

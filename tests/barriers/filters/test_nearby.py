@@ -1,19 +1,27 @@
 """The search for multipliers over the particles near a boundary finds what a search over all of them does."""
 
+import math
+
 import pytest
 import torch
 
-from barriers import predicted
-from barriers.filters import nearby
+from barriers import pairs, predicted
+from barriers.filters import nearby, predictive
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.whole import HERE
-from barriers.predicted import Noise, chance
+from barriers.noise import Noise
+from barriers.predicted import chance
 from barriers.sets import Ball, Box, HalfSpace
+from barriers.sets.base import UnsafeSet
 from barriers.squares import squared_norm
 from lem_safe.keys import Key
 
 F64 = torch.float64
 BALLS = [Ball([1.0, 0.0], 0.4), Ball([-1.0, 0.5], 0.3)]
+RING = [
+    Ball([0.9 * math.cos(2 * math.pi * i / 16), 0.9 * math.sin(2 * math.pi * i / 16)], 0.15)
+    for i in range(16)
+]
 CASES = {
     "one ball": [BALLS[0]],
     "two balls": BALLS,
@@ -63,7 +71,7 @@ def test_each_constraint_has_its_own_particles() -> None:
 def test_a_threshold_that_leaves_out_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen, x = PredictiveFilter([BALLS[0]], [0.9], 0.002), cloud()
     right = filtered(chosen, x)[1]
-    monkeypatch.setattr(nearby, "NEGLIGIBLE", 0.3)
+    monkeypatch.setattr(nearby, "negligible", lambda dtype: 0.3)
     assert float((filtered(chosen, x)[1] / right - 1).abs()) > 0.05
 
 
@@ -90,3 +98,64 @@ def test_squared_norms_are_sums_of_squares(d: int) -> None:
     assert torch.allclose(squared_norm(v), v.square().sum(-1), rtol=1e-15, atol=0)
     assert torch.allclose(torch.autograd.grad(squared_norm(v).sum(), v)[0], 2 * v)
     assert squared_norm(v.reshape(5, 10, d)).shape == (5, 10)
+
+
+SEVERAL = {
+    "balls that overlap": [BALLS[0], Ball([1.2, 0.3], 0.3)],
+    "and a half-space": [BALLS[0], Ball([1.2, 0.3], 0.3), HalfSpace([1.0, -0.3], 1.2)],
+    "sixteen balls": RING,
+    "no particle near one": [BALLS[0], BALLS[1], Ball([90.0, 0.0], 1.0)],
+}
+
+
+def kept(sets: list[UnsafeSet], dtype: torch.dtype, share: float, scale: float = 1.0) -> list[torch.Tensor]:
+    """Every limit a share of what is ahead: drift, multipliers and mean chances."""
+    x = scale * cloud(dtype=dtype)
+    ahead = PredictiveFilter(sets, [0.5] * len(sets), 0.002).init(x + 0.002 * -x).predicted
+    chosen = PredictiveFilter(sets, ahead.clamp(min=1e-3).tolist(), 0.002)
+    memory = chosen.init(x)
+    u, _, info = chosen.apply(x, -x, memory._replace(predicted=share * ahead))
+    assert bool((info.multipliers > 0).any())
+    return [u, info.multipliers, info.mean, info.shortfall]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize(("share", "scale"), [(0.98, 1.0), (0.7, 1.0), (0.95, 0.3)])
+def test_several_constraints_are_those_of_all_particles(
+    name: str, dtype: torch.dtype, share: float, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near pairs alone, and all particles and sets: little is to be moved, or much, or nearly all is near."""
+    near = kept(SEVERAL[name], dtype, share, scale)
+    monkeypatch.setattr(nearby, "FEWEST", 10**9)
+    monkeypatch.setattr(predicted, "MANY", 10**9)
+    tolerance = 1e-6 if dtype == F64 else 2e-3
+    for found, expected in zip(near, kept(SEVERAL[name], dtype, share, scale), strict=True):
+        size = float(expected.abs().max())
+        assert torch.allclose(found.double(), expected.double(), rtol=0, atol=tolerance * size + 1e-12)
+
+
+def entered(shift: float = 0.1) -> list[torch.Tensor]:
+    """A ball within its limit, into which particles are pushed out of another."""
+    chosen = PredictiveFilter([BALLS[0], Ball([1.9, 0.0], 0.4)], [0.9] * 2, 0.01, rate=1e-9)
+    x = 0.25 * cloud() + torch.tensor([1.2 + shift, 0.0], dtype=F64)
+    memory = chosen.init(x)
+    limits = torch.tensor([0.8, 1.0 + 1e-6], dtype=F64) * memory.predicted
+    u, _, info = chosen.apply(x, 0 * x, memory._replace(predicted=limits))
+    return [u, info.multipliers, info.mean, info.shortfall]
+
+
+def test_a_set_that_is_entered_on_the_way_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second constraint becomes violated by what is done for the first."""
+    near = entered()
+    assert bool((near[1] > 0).all())
+    monkeypatch.setattr(nearby, "FEWEST", 10**9)
+    for found, expected in zip(near, entered(), strict=True):
+        assert torch.allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_planted_fault_pairs_that_are_never_searched_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = entered()
+    monkeypatch.setattr(pairs, "WANDER", -8.4)  # only what is inside now
+    monkeypatch.setattr(predictive, "WANDER", 1e9)
+    assert float((entered()[2] - right[2]).abs().max()) > 1e-4

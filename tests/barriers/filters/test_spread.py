@@ -210,3 +210,14 @@ def test_planted_fault_every_bucket_decided_by_bounds(monkeypatch: pytest.Monkey
     found = in_threads((450, 450), lambda whole, own: granted(was[own], would[own], most, u[own], whole))
     monkeypatch.undo()
     assert not torch.equal(torch.cat(found), granted(was, would, most, u))
+
+
+@pytest.mark.parametrize("sizes", [(900, 700, 1), (1, 2000)], ids=str)
+@torch.no_grad()
+def test_a_large_cloud_is_searched_over_near_particles_of_every_part(sizes: tuple[int, ...]) -> None:
+    """Parts with few near particles, or none, take the same steps as the others."""
+    chosen, x = AVERAGING["drift"], cloud(sum(sizes), STARTS["over"])
+    y, told = followed(chosen, x, slice(None), steps=2)
+    parts = in_threads(sizes, lambda whole, own: followed(spread(chosen, whole), x, own, steps=2))
+    assert torch.allclose(torch.cat([part for part, _ in parts]), y, rtol=1e-6, atol=1e-6)
+    assert all(torch.allclose(a, b, rtol=1e-6) for _, own in parts for a, b in zip(own, told, strict=True))

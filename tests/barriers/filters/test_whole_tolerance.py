@@ -12,10 +12,10 @@ from problems import beyond, paid_over_needed, standard
 from torch import Tensor
 from truths import whole_tolerance as truths
 
-from barriers import predicted
+from barriers import pairs, predicted
 from barriers.coordinates import identity
 from barriers.derivatives import NotDifferentiable
-from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, ahead, mirror, predictive
+from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, mirror, predictive, single
 from barriers.qp.dual import Infeasible
 from barriers.sets import (
     AnyOf,
@@ -64,12 +64,17 @@ TEETH: dict[str, Tooth] = {
         "apply",
         lambda f: lambda self, x, v, memory: f(self, x, v, self.init(x)),
     ),
-    "a push as wide as the noise": (truths.predicted_limit, predictive, "narrowed", lambda f: lambda p, g: g),
+    "a push as wide as the noise": (
+        truths.predicted_limit,
+        single,
+        "narrowing",
+        lambda f: lambda t: torch.ones_like(t),
+    ),
     "a push that is not normalised": (
         truths.predicted_limit,
-        predictive,
-        "narrowed",
-        result(lambda g, *_: 0.7 * g),
+        single,
+        "narrowing",
+        result(lambda r, *_: 0.7 * r),
     ),
     "the limit without its rate": (
         truths.predicted_limit,
@@ -93,7 +98,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "noise that is not counted": (
         truths.expectation_is_met,
-        ahead,
+        pairs,
         "chance",
         lambda f: lambda s, y, noise: f(s, y, noise._replace(std=0.7 * noise.std)),
     ),
@@ -305,7 +310,7 @@ def test_where_a_rule_is_flat_nobody_is_half_inside() -> None:
 def test_planted_fault_without_that_measurement_a_union_misses_its_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(PredictiveFilter, "_error", lambda self, x, memory: memory.error)
+    monkeypatch.setattr(predictive, "exact", lambda unsafe, noise: True)
     unsafe = pull(build_sets({"it": APPROXIMATE["a polygon"]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
     mean, error, _ = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 120)

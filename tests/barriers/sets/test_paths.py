@@ -14,7 +14,8 @@ from torch import Tensor
 import lem_safe
 from barriers.coordinates import identity
 from barriers.derivatives import autodiff_jet, value_and_gradient
-from barriers.predicted import Noise, chance
+from barriers.noise import Noise
+from barriers.predicted import chance
 from barriers.sets import (
     Acceleration,
     Anywhere,
