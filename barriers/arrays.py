@@ -6,7 +6,7 @@ The choice is made once per process, before this module is imported.
 
 from typing import TYPE_CHECKING
 
-from barriers.plain.needs import Choice, NeedsTorch
+from barriers.plain.needs import Choice, needing
 
 if TYPE_CHECKING or not Choice.plain:
     import torch
@@ -24,7 +24,7 @@ else:
 def needs_torch(what: str) -> None:
     """Begins again with torch, before what only torch can do."""
     if Choice.plain:
-        raise NeedsTorch(what)
+        raise needing(what)
 
 
 __all__ = ["Tensor", "functional", "ndtr", "needs_torch", "nn", "torch"]

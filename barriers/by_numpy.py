@@ -17,5 +17,5 @@ def by_numpy(function: Callable[..., np.ndarray], *numbers: Tensor) -> Tensor | 
     if torch.is_grad_enabled() or any(t.device.type != "cpu" for t in numbers) or transforming(*numbers):
         return None
     with np.errstate(all="ignore"):
-        arrays = (np.ascontiguousarray(t.detach().numpy()) for t in numbers)
+        arrays = (np.asarray(t.detach().numpy(), order="C") for t in numbers)
         return torch.from_numpy(np.asarray(function(*arrays)))

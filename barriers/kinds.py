@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from barriers.plain.needs import Choice, NeedsTorch
+from barriers.plain.needs import Choice, needing
 from barriers.specification import SpecificationError, parameters
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
@@ -191,7 +191,7 @@ class Kinds(MutableMapping[str, E], Generic[E]):
                 "its entry points"
             )
         if Choice.plain:
-            raise NeedsTorch(f"a kind of {origins}")
+            raise needing(f"a kind of {origins}")
         try:
             row = offers[0].load()
         except (Exception, SystemExit) as error:

@@ -23,7 +23,9 @@ from benchmarks import (
     posteriors,
     ranges,
     shards,
+    steps_page,
     tables_page,
+    without_torch,
 )
 from benchmarks.markdown import table
 
@@ -303,6 +305,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "streaming": ("Auditing large files", streaming),
     "shards": ("Data in shards", shards.section),
     "fixed_costs": ("What a command costs", fixed_costs.section),
+    "without_torch": ("Commands without torch", without_torch.section),
+    "steps": ("What a step costs", steps_page.section),
     "growth": ("How the cost grows", growth_page.section),
     "time_to_answer": ("Time to a given answer", answer_page.section),
     "clouds": ("Clouds in one batch", clouds),

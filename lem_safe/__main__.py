@@ -23,8 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from lem_safe.output import prepare
 
         stdout = prepare()
-        if arguments is None:
-            plainly.choose(sys.argv[1:])
+        if arguments is None and (wrong := plainly.choose(sys.argv[1:])) is not None:
+            print(wrong, file=sys.stderr)
+            return 2
         with stdout.held():
             status = _status(arguments)
         if status == 130 and signals.received():  # typer knows of Ctrl-C alone

@@ -53,16 +53,20 @@ class Output(io.TextIOWrapper):
     @contextmanager
     def held(self) -> Iterator[None]:
         """In a process that may have to begin again with torch, what is printed is kept until it need not."""
-        self._held = [] if Choice.plain else None
+        self._held = [] if Choice.again else None
         try:
             yield
         except NeedsTorch:
             self._held = None
             raise
         finally:
-            printed, self._held = self._held, None
-            if printed:
-                self.write("".join(printed))
+            self.release()
+
+    def release(self) -> None:
+        """Prints what was kept, and keeps no more: something is told on stderr, or the end is reached."""
+        printed, self._held = self._held, None
+        if printed:
+            self.write("".join(printed))
 
     def write(self, text: str) -> int:
         if self._held is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from barriers.plain.choosing import Extremes, where
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import needing
 from barriers.plain.tensor import Tensor, plain, unrecorded
 
 _int = builtins.int
@@ -65,7 +65,10 @@ def sort(x: Tensor, dim: _int = -1, descending: bool = False, stable: bool = Tru
 
 
 def argsort(x: Tensor, dim: _int = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    return Tensor(np.argsort(-x.array if descending else x.array, axis=dim, kind="stable"))
+    if not descending:
+        return Tensor(np.argsort(x.array, axis=dim, kind="stable"))
+    backwards = np.argsort(np.flip(x.array, dim), axis=dim, kind="stable")  # NaN first
+    return Tensor(x.array.shape[dim] - 1 - np.flip(backwards, dim))
 
 
 def nonzero(x: Tensor) -> Tensor:
@@ -78,7 +81,7 @@ def count_nonzero(x: Tensor, dim: Any = None) -> Tensor:
 
 def unique(x: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
     of: Any = np.unique
-    found = of(x.array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    found = of(x.array, return_inverse=return_inverse, return_counts=return_counts, axis=dim, equal_nan=False)
     return tuple(map(Tensor, found)) if isinstance(found, tuple) else Tensor(found)
 
 
@@ -135,7 +138,7 @@ def pad(x: Tensor, sizes: Sequence[_int], mode: str = "constant", value: Any = 0
     pairs = list(zip(sizes[::2], sizes[1::2], strict=True))
     widths = [(0, 0)] * (x.array.ndim - len(pairs)) + pairs[::-1]
     if mode not in ("constant", "replicate"):
-        raise NeedsTorch(f"pad by {mode}")
+        raise needing(f"pad by {mode}")
     if mode == "replicate":
         return unrecorded(x, np.pad(x.array, widths, mode="edge"))
     inner = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.array.shape, strict=True))

@@ -35,6 +35,8 @@ def where(condition: Tensor, a: Any = None, b: Any = None) -> Any:
 
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     low, high = plain(min), plain(max)
+    if x.array.dtype.kind in "biu" and (is_fraction(low) or is_fraction(high)):
+        x = x.to(float32)
     low = -np.inf if low is None and x.array.dtype.kind == "f" else low
     high = np.inf if high is None and x.array.dtype.kind == "f" else high
     array = x.array

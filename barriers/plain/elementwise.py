@@ -16,12 +16,14 @@ from barriers.plain.tensor import Tensor
 _int = builtins.int
 
 
-def _unary(f: Any, derivative: Callable[[Any, Any], Any] | None) -> Callable[[Tensor], Tensor]:
-    """f(x); derivative: (x, result) ↦ f′(x)."""
+def _unary(
+    f: Any, derivative: Callable[[Any, Any], Any] | None, whole: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """f(x); derivative: (x, result) ↦ f′(x). whole: whether whole numbers remain whole."""
 
     def applied(x: Tensor) -> Tensor:
         array = x.array
-        if derivative is not None and array.dtype.kind in "biu" and f not in _WHOLE:
+        if derivative is not None and array.dtype.kind in "biu" and not whole:
             array = array.astype(float32)
         with np.errstate(all="ignore"):
             result = f(array)
@@ -37,10 +39,9 @@ def logistic(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-_WHOLE = (np.abs, np.negative, np.sign, np.square)
-abs = _unary(np.abs, lambda x, r: np.sign(x))
-neg = _unary(np.negative, lambda x, r: -1.0)
-square = _unary(lambda x: x * x, lambda x, r: 2 * x)
+abs = _unary(np.abs, lambda x, r: np.sign(x), whole=True)
+neg = _unary(np.negative, lambda x, r: -1.0, whole=True)
+square = _unary(lambda x: x * x, lambda x, r: 2 * x, whole=True)
 sqrt = _unary(np.sqrt, lambda x, r: 0.5 / r)
 rsqrt = _unary(lambda x: 1 / np.sqrt(x), lambda x, r: -0.5 * r / x)
 reciprocal = _unary(lambda x: 1 / x, lambda x, r: -r * r)
@@ -58,11 +59,14 @@ sinh, cosh = _unary(np.sinh, lambda x, r: np.cosh(x)), _unary(np.cosh, lambda x,
 tanh = _unary(np.tanh, lambda x, r: 1 - r * r)
 sigmoid = _unary(logistic, lambda x, r: r * (1 - r))
 logit = _unary(lambda x: np.log(x / (1 - x)), lambda x, r: 1 / (x * (1 - x)))
-relu = _unary(lambda x: np.maximum(x, 0), lambda x, r: x > 0)
-sign, floor = _unary(np.sign, lambda x, r: 0.0), _unary(np.floor, lambda x, r: 0.0)
-ceil, round, trunc = (_unary(f, lambda x, r: 0.0) for f in (np.ceil, np.round, np.trunc))
+relu = _unary(lambda x: np.maximum(x, 0), lambda x, r: x > 0, whole=True)
+sign = _unary(lambda x: np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype), lambda x, r: 0.0, whole=True)
+floor, ceil, round, trunc = (
+    _unary(f, lambda x, r: 0.0, whole=True) for f in (np.floor, np.ceil, np.round, np.trunc)
+)
 isfinite, isnan, isinf = (_unary(f, None) for f in (np.isfinite, np.isnan, np.isinf))
 signbit, logical_not = _unary(np.signbit, None), _unary(np.logical_not, None)
+bitwise_not = _unary(np.invert, None)
 
 
 def softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:

@@ -13,9 +13,9 @@ OPERATORS = {
     "floordiv": f.floor_divide,
     "mod": f.remainder,
     "pow": f.pow,
-    "and": f.logical_and,
-    "or": f.logical_or,
-    "xor": f.logical_xor,
+    "and": f.bitwise_and,
+    "or": f.bitwise_or,
+    "xor": f.bitwise_xor,
     "matmul": f.matmul,
 }
 COMPARISONS = {"eq": f.eq, "ne": f.ne, "lt": f.lt, "le": f.le, "gt": f.gt, "ge": f.ge}
@@ -35,7 +35,7 @@ def attach() -> None:
     for name in ("add", "sub", "mul", "div", "clamp", "exp", "masked_fill", "neg", "sqrt"):
         function = getattr(f, name)
         setattr(Tensor, f"{name}_", lambda self, *a, g=function, **k: _in_place(self, g(self, *a, **k)))
-    for name, function in {"neg": f.neg, "abs": f.abs, "invert": f.logical_not}.items():
+    for name, function in {"neg": f.neg, "abs": f.abs, "invert": f.bitwise_not}.items():
         setattr(Tensor, f"__{name}__", function)
     for name, function in OTHERS.items():
         setattr(Tensor, name, function)

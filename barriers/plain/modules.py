@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from barriers.plain import functional as functional
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import needing
 from barriers.plain.tensor import Tensor
 
 
@@ -32,14 +32,14 @@ class Module:
         object.__setattr__(self, name, value)
 
     def forward(self, *given: Any, **named: Any) -> Any:
-        raise NeedsTorch(type(self).__name__)
+        raise needing(type(self).__name__)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         vars(self).setdefault("_buffers", {})[name] = tensor
         object.__setattr__(self, name, tensor)
 
     def register_parameter(self, name: str, value: Any) -> None:
-        raise NeedsTorch("a parameter")
+        raise needing("a parameter")
 
     def add_module(self, name: str, module: Module | None) -> None:
         vars(self)["_modules"][name] = module
@@ -148,7 +148,7 @@ class Layer(Module):
     """A layer of a network: named, and never made without torch."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        raise NeedsTorch(type(self).__name__)
+        raise needing(type(self).__name__)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from barriers.plain import functional, linear, modules, special
 from barriers.plain.kinds import Device, Size, bool_, float32, float64, int32, long
 from barriers.plain.methods import attach
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import Choice, needing
 from barriers.plain.random import Generator, multinomial, rand, randint, randn, randperm
 from barriers.plain.tape import EnableGrad, NoGrad, gradients, is_grad_enabled
 from barriers.plain.tensor import Tensor
@@ -23,6 +23,8 @@ no_grad, enable_grad, inference_mode = NoGrad, EnableGrad, NoGrad
 KINDS = {"bool": bool_, "float": float32, "int": int32, "long": long}
 
 attach()
+if Choice.again:  # a process of our own: what has no value is NaN, and is told where it matters
+    np.seterr(all="ignore")
 
 
 class _Function:
@@ -30,14 +32,14 @@ class _Function:
 
     @classmethod
     def apply(cls, *given: Any, **named: Any) -> Any:
-        raise NeedsTorch(cls.__name__)
+        raise needing(cls.__name__)
 
 
 def _grad(
     outputs: Tensor, inputs: Any, *, create_graph: bool = False, **how: Any
 ) -> tuple[Tensor | None, ...]:
     if create_graph:
-        raise NeedsTorch("a second derivative")
+        raise needing("a second derivative")
     asked = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     return tuple(None if g is None else Tensor(g) for g in gradients(outputs, asked))
 

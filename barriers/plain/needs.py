@@ -8,16 +8,28 @@ VARIABLE = "LEM_SAFE_ARRAYS"
 
 
 class Choice:
-    """What is chosen, once, before anything is computed. plain: whether it is numpy."""
+    """What is chosen, once, before anything is computed. plain: whether it is numpy. again: whether this is a
+    command that begins again, with torch, where it needs that.
+    """
 
     plain = os.environ.get(VARIABLE) == "numpy"
+    again = False
 
 
 class NeedsTorch(BaseException):
-    """Something was asked of the numpy arrays that only torch can do; no `except Exception` may hide it."""
+    """A command asked for something that only torch can do; no `except Exception` may hide it."""
+
+
+class WithoutTorch(RuntimeError):
+    """The same where nothing begins again: in a program of one's own."""
 
     def __str__(self) -> str:
         return f"{super().__str__()} is only possible with torch; leave {VARIABLE} unset, or set it to torch"
+
+
+def needing(what: str) -> BaseException:
+    """What is raised where numpy does not do."""
+    return NeedsTorch(what) if Choice.again else WithoutTorch(what)
 
 
 class Absent:
@@ -27,13 +39,13 @@ class Absent:
         self._name = name
 
     def __call__(self, *given: Any, **named: Any) -> NoReturn:
-        raise NeedsTorch(self._name)
+        raise needing(self._name)
 
     def __getattr__(self, name: str) -> "Absent":
         return absent(name, f"{self._name}.")
 
     def __bool__(self) -> NoReturn:
-        raise NeedsTorch(self._name)
+        raise needing(self._name)
 
 
 def absent(name: str, within: str = "torch.") -> Absent:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import needing
 from barriers.plain.reductions import norm, sum
 from barriers.plain.tape import recording
 from barriers.plain.tensor import Tensor, plain, unrecorded
@@ -48,7 +48,7 @@ def einsum(how: str, *tensors: Tensor) -> Tensor:
         terms, _, out = how.partition("->")
         names = terms.split(",")
         if len(names) != len(tensors) or builtins.any(len(set(n)) != len(n) for n in names):
-            raise NeedsTorch("a derivative")
+            raise needing("a derivative")
         pairs = [(t, _einsum_back(names, out, i, tensors)) for i, t in enumerate(tensors)]
         return Tensor(np.einsum(how, *map(plain, tensors)), pairs)
     return Tensor(np.einsum(how, *map(plain, tensors)))
@@ -58,7 +58,7 @@ def _einsum_back(names: list[str], out: str, i: _int, tensors: Sequence[Tensor])
     others = [t.array for j, t in enumerate(tensors) if j != i]
     known = "".join([out, *(n for j, n in enumerate(names) if j != i)])
     if not set(names[i]) <= set(known):
-        raise NeedsTorch("a derivative")
+        raise needing("a derivative")
     spec = ",".join([out, *(n for j, n in enumerate(names) if j != i)]) + "->" + names[i]
     return lambda g: np.einsum(spec, g, *others)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from barriers.plain.kinds import float32
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import needing
 from barriers.plain.tensor import Tensor
 
 
@@ -26,7 +26,7 @@ class Generator:
 
 def _stream(generator: Generator | None) -> np.random.Generator:
     if generator is None:
-        raise NeedsTorch("random numbers")
+        raise needing("random numbers")
     return generator.stream
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,22 @@ from barriers.plain.choosing import Extremes
 from barriers.plain.elementwise import abs, exp, log, sqrt
 from barriers.plain.kinds import long
 from barriers.plain.making import full_like
-from barriers.plain.needs import NeedsTorch, absent
+from barriers.plain.needs import absent, needing
 from barriers.plain.pairs import div, maximum, minimum
 from barriers.plain.tensor import Tensor, plain, unrecorded
 
 _int = builtins.int
+
+
+def quietly(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Without warnings: what overflows is infinite, and what has no value is NaN."""
+
+    @wraps(f)
+    def quiet(*given: Any, **named: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return f(*given, **named)
+
+    return quiet
 
 
 def axes_of(dim: Any) -> Any:
@@ -33,6 +45,7 @@ def spread(g: Any, shape: Sequence[_int], axis: Any, keepdim: bool) -> np.ndarra
     return np.broadcast_to(g, shape)
 
 
+@quietly
 def sum(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     array, axis = x.array, axes_of(dim)
     kind = dtype or (long if array.dtype.kind in "biu" else array.dtype)
@@ -47,6 +60,7 @@ def mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -
     return div(total, builtins.float(count)) if count else full_like(total, np.nan)
 
 
+@quietly
 def prod(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     array = x.array
     result = array.prod(axis=dim, keepdims=keepdim and dim is not None)
@@ -117,6 +131,7 @@ def all(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return Tensor(np.all(x.array, axis=axes_of(dim), keepdims=keepdim))
 
 
+@quietly
 def cumsum(x: Tensor, dim: _int) -> Tensor:
     return Tensor(np.cumsum(x.array, dim), [(x, lambda g: np.flip(np.cumsum(np.flip(g, dim), dim), dim))])
 
@@ -147,13 +162,14 @@ def log_softmax(x: Tensor, dim: _int) -> Tensor:
     return x - logsumexp(x, dim, True)
 
 
+@quietly
 def norm(x: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     if p == np.inf:
         return amax(abs(x), dim, keepdim)
     if p == 1:
         return sum(abs(x), dim, keepdim)
     if p not in (2, "fro"):
-        raise NeedsTorch(f"norm of order {p}")
+        raise needing(f"norm of order {p}")
     array, axis = x.array, axes_of(dim)
     result = np.sqrt((array * array).sum(axis=axis, keepdims=keepdim and axis is not None))
 
@@ -166,6 +182,7 @@ def norm(x: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tenso
     return Tensor(result, [(x, back)])
 
 
+@quietly
 def var(
     x: Tensor, dim: Any = None, correction: _int = 1, keepdim: bool = False, unbiased: bool = True
 ) -> Tensor:
@@ -187,21 +204,27 @@ def diff(x: Tensor, dim: _int = -1) -> Tensor:
 
 def median(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The lower of the two in the middle."""
+    if dim is not None and np.isnan(x.array).any():
+        raise needing("a median of NaN")
     if dim is None:
         flat = np.sort(x.array, axis=None)
-        return unrecorded(x, np.asarray(flat[(len(flat) - 1) // 2]))
+        middle = -1 if np.isnan(flat[-1:]).any() else (len(flat) - 1) // 2
+        return unrecorded(x, np.asarray(flat[middle]))
     places = np.take(np.argsort(x.array, axis=dim, kind="stable"), [(x.array.shape[dim] - 1) // 2], axis=dim)
     found = (gather(x, dim, Tensor(places)), Tensor(places))
     return Extremes(*(found if keepdim else (v.squeeze(dim) for v in found)))
 
 
+@quietly
 def quantile(x: Tensor, q: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     return unrecorded(x, np.quantile(x.array, plain(q), axis=dim, keepdims=keepdim))
 
 
+@quietly
 def corrcoef(x: Tensor) -> Tensor:
     return unrecorded(x, np.corrcoef(x.array))
 
 
+@quietly
 def cov(x: Tensor, *, correction: int = 1) -> Tensor:
     return unrecorded(x, np.cov(x.array, ddof=correction))

@@ -64,14 +64,15 @@ def gradients(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray | Non
     if output.node is None:
         return [None] * len(inputs)
     found: dict[int, np.ndarray] = {id(output.node): np.ones_like(output.array)}
-    for node in _latest_first(output.node):
-        arrived = found.get(id(node))
-        if arrived is None:
-            continue
-        for parent, pull in node.back:
-            part = _fitted(np.asarray(pull(arrived)), parent.shape)
-            before = found.get(id(parent))
-            found[id(parent)] = part if before is None else np.asarray(before + part)
+    with np.errstate(all="ignore"):
+        for node in _latest_first(output.node):
+            arrived = found.get(id(node))
+            if arrived is None:
+                continue
+            for parent, pull in node.back:
+                part = _fitted(np.asarray(pull(arrived)), parent.shape)
+                before = found.get(id(parent))
+                found[id(parent)] = part if before is None else np.asarray(before + part)
     return [found.get(id(tensor.node)) for tensor in inputs]
 
 

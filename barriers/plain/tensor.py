@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from barriers.plain.kinds import CPU, Device, Size, bool_, float32, float64, int32, long
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import needing
 from barriers.plain.tape import Back, Node, recording
 
 
@@ -37,7 +37,7 @@ class Tensor:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise NeedsTorch(f"Tensor.{name}")
+        raise needing(f"Tensor.{name}")
 
     # What it is.
 
@@ -166,7 +166,7 @@ class Tensor:
             dtype = target
         for place in (target, device):
             if isinstance(place, str) and not str(place).startswith("cpu"):
-                raise NeedsTorch(f"device {place}")
+                raise needing(f"device {place}")
         return self if dtype is None or dtype == self.array.dtype else self.type(dtype)
 
     def type(self, dtype: np.dtype[Any]) -> Tensor:
@@ -191,7 +191,7 @@ class Tensor:
         return self.to(bool_)
 
     def cuda(self) -> Tensor:
-        raise NeedsTorch("cuda")
+        raise needing("cuda")
 
     # Parts.
 
@@ -275,7 +275,7 @@ def _same(source: Tensor, array: np.ndarray) -> Tensor:
 def unrecorded(source: Tensor, array: Any) -> Tensor:
     """A result whose derivative is not written here."""
     if recording[0] and source.requires_grad:
-        raise NeedsTorch("a derivative")
+        raise needing("a derivative")
     return Tensor(array)
 
 

@@ -109,7 +109,7 @@ class Planes(nn.Module):
     def _by_row(self, x: Tensor, value: Tensor, n: Tensor, b: Tensor) -> Tensor:
         slope, floor = (x.shape[-1] + 4) * ULP * n.abs().T, self.floor.double()
         error = x.abs() @ slope + floor
-        sure = (value - b).abs() > error
+        sure = torch.isfinite(value) & ((value - b).abs() > error)  # of sums that overflow only integers know
         inside = value <= b
         finite = torch.isfinite(x).all(-1)
         for k in range(len(b)):

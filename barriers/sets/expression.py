@@ -91,7 +91,7 @@ OPERATIONS: dict[str, _Rule] = {
     "/": _Rule(torch.div, flat=lambda a, b: b.abs() < 1e-50, most=2, least=2),
     "**": _Rule(_alike(np.power, torch.pow), flat=lambda a, b: a < 1e-30, most=2, least=2),
     "neg": _Rule(torch.neg),
-    "%": _Rule(torch.remainder, kinked=True, most=2, least=2),
+    "%": _Rule(_alike(np.remainder, torch.remainder), kinked=True, most=2, least=2),
     "days": _Rule(lambda a, b: (a - b) / DAY, most=2, least=2),
     "later": _Rule(lambda a, days: a + days * DAY, most=2, least=2),
 }

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from barriers.arrays import Tensor, torch
+from barriers.arrays import Tensor, needs_torch, torch
 from barriers.derivatives import value_and_gradient
 from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, Separation, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
@@ -179,6 +179,8 @@ class CensusTally:
         tracks: Tracks | None,
     ) -> None:
         """Adds a block, whose rows are the first of `x`."""
+        if self.kept.near is not None:
+            needs_torch("a distance that counts")
         n, unit = len(block.x), block.unit
         before = None if tracks is None or unit is None else whole_lanes(tracks.before(block.x, unit))
         inside = np.zeros(n, dtype=bool)

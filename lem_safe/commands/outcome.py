@@ -19,6 +19,7 @@ from barriers.plain.needs import Choice, NeedsTorch
 from barriers.regular_files import UnreadableFile
 from lem_safe.errors import BadInput, JobEnded, NumericalFailure
 from lem_safe.escaping import in_lines, on_one_line
+from lem_safe.output import Output
 from lem_safe.signals import received, status_after
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def say_line(text: object) -> None:
 
 
 def complain(text: str) -> None:
+    if isinstance(sys.stdout, Output):
+        sys.stdout.release()
     try:
         print(in_lines(text), file=sys.stderr, flush=True)
     except (
@@ -167,7 +170,7 @@ def open_progress(silent: bool) -> "Iterator[Progress]":
 
 
 def _internal(error: BaseException) -> int:
-    if Choice.plain:  # torch may do it, or say it better
+    if Choice.again:  # torch may do it, or say it better
         raise NeedsTorch(str(error)) from error
     first = on_one_line((str(error).splitlines() or [""])[0])
     try:

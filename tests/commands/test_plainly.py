@@ -14,7 +14,7 @@ from without_torch import COMMANDS, ROOT, without_torch
 
 from barriers.kinds import Entry, Kinds, Offer
 from barriers.plain.needs import Choice, NeedsTorch
-from lem_safe import cli, plainly
+from lem_safe import audit, cli, plainly
 from lem_safe.commands.outcome import status_of
 
 RULES = """
@@ -47,7 +47,6 @@ ASKED = (
     ["validate", "wrong.yaml"],
     ["audit", "loans.csv", "loans.yaml"],
     ["audit", "loans.csv", "loans.yaml", "--json"],
-    ["audit", "loans.csv", "loans.yaml", "--failing-rows", "failing.csv", "--overwrite"],
     ["audit", "loans.csv", "loans.yaml", "--shard", "1/1", "--out", "part.json", "--overwrite"],
     ["merge", "part.json", "--scenario", "loans.yaml"],
     ["list", "sets"],
@@ -152,29 +151,76 @@ def test_nothing_that_draws_or_trains_does_without_torch() -> None:
     ("arguments", "plain"),
     [
         (["audit", "x.csv", "s.yaml"], True),
+        (["audit", "x.csv", "s.yaml", "--out", "there"], False),
+        (["audit", "x.csv", "s.yaml", "--out=there"], False),
+        (["audit", "x.csv", "s.yaml", "--shard", "1/2", "--out", "there"], True),
+        (["audit", "x.csv", "s.yaml", "--near", "0.1"], False),
         (["explain", "s.yaml"], False),
         (["explain", "s.yaml", "--no-timing"], True),
         (["run", "audit"], False),
         ([], False),
     ],
 )
-def test_the_command_decides(arguments: list[str], plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Choice, "plain", False)
-    monkeypatch.setattr(sys, "modules", {k: v for k, v in sys.modules.items() if k not in plainly.TAKEN})
-    monkeypatch.delenv("LEM_SAFE_ARRAYS", raising=False)
-    plainly.choose(arguments)
-    assert Choice.plain == plain
-    monkeypatch.setattr(Choice, "plain", False)
-    monkeypatch.setenv("LEM_SAFE_ARRAYS", "torch")
-    plainly.choose(arguments)
-    assert not Choice.plain
+def test_the_command_line_decides(arguments: list[str], plain: bool) -> None:
+    assert plainly.fits(arguments) == plain
+
+
+def test_another_program_keeps_its_torch_and_is_not_begun_again(place: Path) -> None:
+    energy = "{kind: sublevel, energy: {kind: ring}, level: 0.5}"
+    (place / "ring.yaml").write_text(RULES.replace("{kind: ball, center: [1, 1, 30], radius: 5}", energy))
+    host = (
+        "import sys\nprint('begun')\nsys.argv = ['lem-safe', 'validate', 'loans.yaml', 'ring.yaml']\n"
+        "from lem_safe.__main__ import main\nmain()\nassert 'torch' in sys.modules"
+    )
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for command, given in (([sys.executable, "-c", host], None), ([sys.executable, "-"], host)):
+        done = subprocess.run(command, input=given, capture_output=True, text=True, env=here, check=False)
+        assert done.stdout.count("begun") == done.stdout.count("loans.yaml: valid") == 1, done
+
+
+def test_an_unknown_choice_is_refused() -> None:
+    assert process("list", "sets", LEM_SAFE_ARRAYS="jax") == (
+        2,
+        "",
+        "LEM_SAFE_ARRAYS: must be numpy or torch; got 'jax'\n",
+    )
+
+
+def test_a_program_of_ones_own_is_told_what_only_torch_can_do(place: Path) -> None:
+    script = (
+        "import lem_safe\n"
+        "print(lem_safe.audit('loans.csv', 'loans.yaml').constraints[0].violations)\n"
+        "grown = {'kind': 'grow', 'set': {'kind': 'ball', 'center': [1, 1, 30], 'radius': 1}, 'by': 1}\n"
+        "try:\n    lem_safe.audit('loans.csv', {'near': grown}, beta=0.1)\n"
+        "except RuntimeError as error:\n    print(error)\n"
+        "import sys; print('torch' in sys.modules)"
+    )
+    here = {**os.environ, "PYTHONPATH": str(ROOT), "LEM_SAFE_ARRAYS": "numpy"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=here, check=True
+    )
+    counted, told, imported = done.stdout.splitlines()
+    assert int(counted) == audit("loans.csv", "loans.yaml").constraints[0].violations
+    assert "only possible with torch; leave LEM_SAFE_ARRAYS unset" in told and imported == "False"
+
+
+def test_what_is_said_on_both_streams_keeps_its_order(place: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lem_safe", "validate", "loans.yaml", "wrong.yaml"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.stdout.index("valid") < done.stdout.index("wrong.yaml:")
 
 
 def test_an_internal_error_without_torch_begins_again_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> int:
         raise AttributeError("no such attribute")
 
-    monkeypatch.setattr(Choice, "plain", True)
+    monkeypatch.setattr(Choice, "again", True)
     with pytest.raises(NeedsTorch):
         status_of(broken)
 
@@ -183,5 +229,6 @@ def test_kinds_of_other_distributions_are_loaded_with_torch(monkeypatch: pytest.
     table = Kinds("thing", Entry, {})
     table.offer("theirs", Offer("another 1.0", lambda: pytest.fail("was loaded")))
     monkeypatch.setattr(Choice, "plain", True)
+    monkeypatch.setattr(Choice, "again", True)
     with pytest.raises(NeedsTorch, match="another"):
         table.settle("theirs")

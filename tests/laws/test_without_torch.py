@@ -48,6 +48,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "turned box": {"kind": "box", "lower": [-1, -1], "upper": [1, 1], "rotation": TURNED},
     "turned ellipsoid": {"kind": "ellipsoid", "center": [0, 0], "radii": [1, 0.5], "rotation": TURNED},
     "any power": {"kind": "superellipse", "center": [0, 0], "radii": [1, 0.5], "power": 2.5},
+    "steep": {"kind": "half_space", "normal": [1.91, 1.8], "offset": 0.6},
     "union": {"any": [BALL, {"kind": "rule", "where": "exp(x0) < x1"}]},
     "complement": {"not": {"kind": "polytope", "normals": [[1, 1], [-1, 0], [0, -1]], "offsets": [1, 0, 0]}},
 }
@@ -56,7 +57,7 @@ CASES |= {name: (spec, ("x0", "x1")) for name, spec in OTHERS.items()}
 BY_TORCH = {"classifier", "sublevel", "smooth_union", "grow", "shrink"}
 """The kinds of which torch computes what decides."""
 ONES = [0, -0.0, 1, -1, 0.5, 0.1, 0.3, 1e-300, 1e300, -1e300, 1e154, 5e-324, 1 / 3, 2, 3, math.pi, 1e16, -0.3]
-ONES += [0.7, 0.8, -0.25, 0.6]
+ONES += [0.7, 0.8, -0.25, 0.6, 1e308, 1.7e308, -1.7e308]
 
 
 def rows(name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from barriers.plain import functional, namespace
-from barriers.plain.needs import NeedsTorch
+from barriers.plain.needs import WithoutTorch
 
 GENERATOR = np.random.default_rng(5)
 X, Y = GENERATOR.normal(size=(7, 4)), GENERATOR.normal(size=(7, 4))
@@ -153,7 +153,7 @@ def test_new_tensors_have_torchs_dtypes(name):
 def test_what_is_not_there_may_be_mentioned_and_not_used():
     layer, operation = namespace.nn.SiLU, namespace.ops.aten.mul
     for asked in (layer, operation, lambda: namespace.tensor([1.0]).lu(), lambda: namespace.compile):
-        with pytest.raises(NeedsTorch):
+        with pytest.raises(WithoutTorch):
             found = asked()
             found()
 
