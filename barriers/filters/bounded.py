@@ -31,6 +31,7 @@ def bounded(
     pushed = narrowed(start.chance, start.gradient)
     slope = whole.mean(inner(start.gradient, pushed))
     first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
+    first = first.clamp(max=torch.finfo(pushed.dtype).max ** 0.5)  # no push times infinity is none
     push, best = against(pushed, first), (0.0, start)
     at_once = AT_ONCE // max(whole.size(push) * push.shape[-1], 1)
     # a long move along a straight line may re-enter a curved set

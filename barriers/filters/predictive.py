@@ -163,7 +163,7 @@ class PredictiveFilter:
         at, rows = single.least_push(
             self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
         )
-        if at.change is None or at.violation > 0 or at.longest() > farthest:
+        if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
             ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
             start = self._ahead_of(y, torch.zeros_like(y), ε, limit)
             μ, led = self._bounded(y, start, torch.full_like(ε, at.multiplier), ε, limit, farthest)

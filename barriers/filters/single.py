@@ -148,7 +148,7 @@ def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
     """
     over, first, s = start.violation + aim, -start.falls(), -t
     density = normal_density(s)
-    c = slope / density
+    c = torch.where(density > 0, slope / density, 0.0)
     squared = c * c
     μ, done = _halley(0.0, over, first, _sum(squared * (s * density)) / n, aim)
     limit: float | None = None

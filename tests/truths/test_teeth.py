@@ -160,7 +160,7 @@ def saved(self: Coordinates, z: Tensor) -> Tensor:
 
 def freely(honest: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Admission that counts on the room of moves that may yet be refused."""
-    return lambda changes, room, cloud: honest(changes, room - changes.clamp(max=0).sum(0), cloud)
+    return lambda changes, room, cloud=None: honest(changes, room - changes.clamp(max=0).sum(0), cloud)
 
 
 def wrong_sign(self: losses.Denoising, energy: Any, z: Tensor, generator: torch.Generator) -> Tensor:

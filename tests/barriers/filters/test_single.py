@@ -97,3 +97,18 @@ def test_the_root_is_that_of_many_clouds(name: str, first: float) -> None:
         evaluated, start, falls, torch.full((1, 1), first, dtype=F64), torch.tensor([aim], dtype=F64)
     )
     assert found.multiplier == float(μ)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("clouds", [(), (3,)])
+def test_a_set_that_holds_everything_moves_nobody_to_nowhere(
+    dtype: torch.dtype, clouds: tuple[int, ...]
+) -> None:
+    """Deep inside there is no push at all, and a multiple of none is none."""
+    x = torch.randn(*clouds, 40, 2, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    for radius in (4.0, 30.0, 1e6):
+        filter_ = PredictiveFilter([Ball([0.0, 0.0], radius)], [0.1], 0.01)
+        with torch.no_grad():
+            drift, after, info = filter_.apply(x, torch.zeros_like(x), filter_.init(x))
+        assert bool(drift.isfinite().all()) and bool(after.predicted.isfinite().all())
+        assert bool((info.shortfall > 0).all())
