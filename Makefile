@@ -20,6 +20,7 @@ $(STAMP): pyproject.toml constraints.txt build-constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	PIP_CONSTRAINT=build-constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'qpth>=0.0.18'
+	$(BIN)/python -m compileall -q barriers lem_safe
 	touch $(STAMP)
 
 run: $(STAMP)
