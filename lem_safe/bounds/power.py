@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import bdtrc, expit, gammaln, logit, xlog1py, xlogy
 
 STEPS = 40
 """Halvings of the interval in which the probability is searched."""
@@ -43,6 +42,8 @@ def exceeds(n: int, count: int, p: float, share: float, pilot: int | None = None
     """
     if p <= 0 or count >= n:
         return 0.0
+    from scipy.special import bdtrc, expit, logit  # slow to import
+
     N = n if pilot is None else pilot
     spread = REACH * math.sqrt(N * share * (1 - share)) + REACH
     low, high = max(0, math.floor(N * share - spread)), min(N, math.ceil(N * share + spread))
@@ -55,6 +56,8 @@ def exceeds(n: int, count: int, p: float, share: float, pilot: int | None = None
 
 def _binomial(j: Float64[np.ndarray, "k"], n: int, p: float) -> Float64[np.ndarray, "k"]:
     """P(j of n are inside), as scipy.stats has it, which takes longer to import than this to compute."""
+    from scipy.special import gammaln, xlog1py, xlogy
+
     ways = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1)
     return np.exp(ways + xlogy(j, p) + xlog1py(n - j, -p))
 

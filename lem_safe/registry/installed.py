@@ -28,8 +28,11 @@ GROUPS: Mapping[str, Kinds[Any]] = {
 
 def offer_installed() -> None:
     """Makes the kinds of every installed distribution known by name."""
+    found = list(distributions())
+    if not any(point.group in GROUPS for each in found for point in each.entry_points):
+        return  # names are in files that are slow to read
     seen = set()
-    for distribution in distributions():
+    for distribution in found:
         name = _name(distribution)
         if name in seen:  # an older copy, further down the path
             continue
