@@ -30,14 +30,18 @@ def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: i
 
     tried: the results of these multiples, at most max(at_once, 1) of them.
     """
-    ladder = _ladder(most)
+    ladder, over = _ladder(most), dict[float, bool]()
     low, best, least = 0.0, ladder[0], float("inf")
     high: float | None = None
+    first = _towards(low, ladder[0], LEVELS)
+    ahead = first if len(ladder) + len(first) <= at_once else []  # the first rung is most often enough
     for begin in range(0, len(ladder), max(at_once, 1)):
         rungs = ladder[begin : begin + max(at_once, 1)]
-        found = tried(rungs)
-        for c, violated, worst in zip(rungs, found.violated.tolist(), found.worst.tolist(), strict=True):
-            if not violated:
+        found = tried([*rungs, *ahead])
+        violated = found.violated.tolist()
+        over.update(zip(ahead, violated[len(rungs) :], strict=True))
+        for c, out, worst in zip(rungs, violated, found.worst.tolist(), strict=False):
+            if not out:
                 high = c
                 break
             best, least = (c, worst) if worst < least else (best, least)
@@ -46,15 +50,14 @@ def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: i
             break
     if high is None:
         return best
-    levels = min(LEVELS, max(1, (at_once + 1).bit_length() - 1))
-    halvings = 0
+    levels, halvings = min(LEVELS, max(1, (at_once + 1).bit_length() - 1)), 0
     while halvings < HALVINGS and high - low > PRECISION * high:
-        middles = _middles(low, high, levels)
-        over = tried(middles).violated.tolist()
-        k = 0
-        while k < len(middles) and halvings < HALVINGS and high - low > PRECISION * high:
-            low, high = (middles[k], high) if over[k] else (low, middles[k])
-            k, halvings = 2 * k + (2 if over[k] else 1), halvings + 1
+        middle = (low + high) / 2
+        if middle not in over:
+            middles = _middles(low, high, levels)
+            over.update(zip(middles, tried(middles).violated.tolist(), strict=True))
+        low, high = (middle, high) if over[middle] else (low, middle)
+        halvings += 1
     return high
 
 
@@ -74,4 +77,12 @@ def _middles(low: float, high: float, levels: int) -> list[float]:
         halves = [(a, b, (a + b) / 2) for a, b in intervals]
         middles += [c for _, _, c in halves]
         intervals = [half for a, b, c in halves for half in ((a, c), (c, b))]
+    return middles
+
+
+def _towards(low: float, high: float, levels: int) -> list[float]:
+    """The middles of so many halvings, and those of the others if all lead to `high`."""
+    middles = _middles(low, high, levels)
+    while high - middles[-1] > PRECISION * high:  # the last one is in the highest interval
+        middles.append((middles[-1] + high) / 2)
     return middles
