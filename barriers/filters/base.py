@@ -31,7 +31,7 @@ over processes, over all of them (`Whole.mean`).
 
 def local_mean(values: Shaped[Tensor, "*r n k"]) -> Float[Tensor, "*r k"]:
     """The mean over the particles of this process."""
-    return values.double().mean(-2)
+    return values.mean(-2, dtype=torch.float64)
 
 
 def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from barriers.filters import BarrierStep, one_constraint
 from barriers.filters.base import local_mean
-from barriers.filters.one_constraint import Bracket, if_flat, least
+from barriers.filters.one_constraint import Bracket, Numbers, if_flat, least
 from barriers.filters.predictive import AIM, PredictiveFilter
 from barriers.filters.push import against, depth, narrowed, normal_profile
 from barriers.functionals import MassBarrier
@@ -107,8 +107,10 @@ def test_planted_fault_steps_without_a_bracket(monkeypatch: pytest.MonkeyPatch) 
     f, root = MAPS["a late cliff"]
     shapes = torch.tensor([[2.0], [3.0]], dtype=F64)
 
-    def tangent(self: Bracket, μ: Tensor, over: Tensor, falls: Tensor) -> tuple[Tensor, Bracket]:
-        return (μ + over / falls).clamp(min=0), self
+    def tangent(
+        self: Bracket, μ: Numbers, over: Numbers, falls: Numbers
+    ) -> tuple[Numbers, Bracket]:
+        return (μ + over / falls).clip(min=0), self
 
     monkeypatch.setattr(Bracket, "next", tangent)
     assert float((solved(f, shapes)[0] - shapes.clone().apply_(root)).abs().min()) > 1
