@@ -20,10 +20,14 @@ float32 Φ is known to 6e-8, and Φ(−6) is 1e-9.
 
 
 class Noise(NamedTuple):
-    """Gaussian noise of one step: std · L ξ, L the identity where no factor is given."""
+    """Gaussian noise of one step: std · L ξ, L the identity where no factor is given.
+
+    every: of many particles too, the chance of each is computed, however far from the set.
+    """
 
     std: float
     factor: Float[Tensor, "d d"] | None = None
+    every: bool = False
 
     def along(self, directions: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """The standard deviation of the noise along directions, times their lengths."""
@@ -42,7 +46,7 @@ class Noise(NamedTuple):
         if self.factor is None:
             return self
         w = directions.to(self.factor.dtype) @ self.factor
-        return Noise(self.std, torch.linalg.cholesky(w @ w.T))
+        return self._replace(factor=torch.linalg.cholesky(w @ w.T))
 
 
 def reach_of(radius: float, d: int, noise: Noise) -> tuple[float, float]:

@@ -94,7 +94,7 @@ def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
         value, slope = in_shell(ρ, reach, σ)
         return Chance(value, (slope / ρ)[:, None] * offset)
 
-    return _near(unsafe, y, σ, evaluated)
+    return evaluated(y) if noise.every else _near(unsafe, y, σ, evaluated)
 
 
 @chance.register

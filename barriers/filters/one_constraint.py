@@ -94,7 +94,7 @@ def least(
     at, falling = evaluate(None, μ)
     close = float(aim)
 
-    def unsettled() -> Bool[np.ndarray, "q"]:
+    def unsettled() -> np.ndarray:
         over = numbers(at.violation)
         out = (over > 0) | (over < -NEAR * close)
         return out & ~too_far(at).numpy(force=True) if too_far is not None and out.any() else out

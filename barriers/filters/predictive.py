@@ -33,12 +33,13 @@ from jaxtyping import Bool, Float
 from barriers.arrays import Tensor, torch
 from barriers.counting import inside_each
 from barriers.derivatives import NotDifferentiable, recorded
-from barriers.filters import nearby, single
+from barriers.filters import nearby
 from barriers.filters.ahead import Ahead, PredictiveMemory, chances
 from barriers.filters.base import FilterInfo, Promise, insides
 from barriers.filters.bounded import bounded
 from barriers.filters.movable import Found, searched
 from barriers.filters.nearby import Among, with_other
+from barriers.filters.one_set import AIM, MEMORY, OneSet, infeasible
 from barriers.filters.push import narrowed, out_of
 from barriers.filters.search import Search
 from barriers.filters.some_clouds import put_back, some
@@ -46,18 +47,14 @@ from barriers.filters.whole import HERE, Whole
 from barriers.noise import Noise
 from barriers.pairs import WANDER, Pairs, beside
 from barriers.predicted import exact, with_distances
-from barriers.qp.dual import Infeasible, OnInfeasible
+from barriers.qp.dual import OnInfeasible
 from barriers.sets.base import UnsafeSet
 
 FARTHEST = 4.0
 """The default limit of the change of any coordinate in one step, in standard deviations of the noise."""
-AIM = 1e-6
-"""Newton's target is inside the limit by this share of it."""
-MEMORY = 0.02
-"""The smallest weight of one step in the running error of an approximate probability."""
 
 
-class PredictiveFilter:
+class PredictiveFilter(OneSet):
     """Keeps the mass inside each set after the noise within β, in expectation given the cloud, at barrier
     rate α.
     """
@@ -116,8 +113,11 @@ class PredictiveFilter:
                 "the filter a smoothing, for example {kind: sigmoid, width: 0.1}, to differentiate through "
                 "a run, or sample under torch.no_grad()"
             )
-        if x.dim() == 2 and len(self.sets) == 1 and x.device.type == "cpu" and not self.whole.spread:
-            return self._single(x, drift, memory)
+        if len(self.sets) == 1 and x.device.type == "cpu" and not self.whole.spread:
+            if x.dim() == 2:
+                return self._single(x, drift, memory)
+            if x.shape[1] < nearby.FEWEST:
+                return self._several(x, drift, memory)
         β = self.limits.to(x.device)
         error = self._error(x, memory)
         L = β - math.exp(-self.rate * self.step_size) * (β - memory.predicted)
@@ -129,48 +129,9 @@ class PredictiveFilter:
             drift = drift + found.change / self.step_size
         shortfall = violation.clamp(min=0)
         if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
-            raise _infeasible(shortfall.tolist())
+            raise infeasible(shortfall.tolist())
         after = PredictiveMemory(torch.minimum(mean, L), mean - error, error, memory.steps + 1, μ)
         return drift, after, FilterInfo(mean, μ / self.step_size, shortfall)
-
-    def _single(
-        self, x: Tensor, drift: Tensor, memory: PredictiveMemory
-    ) -> tuple[Tensor, PredictiveMemory, FilterInfo]:
-        """`apply` to one cloud of one process with one constraint: the same numbers, in fewer calls."""
-        (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, len(x)
-        predicted, computed, error, steps = (float(part) for part in memory[:4])
-        if not exact(unsafe, self.noise):
-            found = int(unsafe.contains(x).sum()) / n - computed
-            error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
-        L = β - math.exp(-self.rate * h) * (β - predicted)
-        y = torch.add(x, self._mapped(drift), alpha=h)
-        ahead = single.ahead_of(unsafe, y, self.noise)
-        mean, μ = ahead.total / n + error, 0.0
-        if mean > L:
-            μ, mean, change = self._pushed(y, ahead, error, L)
-            drift = drift + change / h
-        shortfall = max(mean - L, 0.0)
-        if self.on_infeasible == "raise" and shortfall > 0:
-            raise _infeasible([shortfall])
-        numbers = [min(mean, L), mean - error, error, μ, mean, μ / h, shortfall]
-        rows = torch.tensor(numbers, dtype=torch.float64)[:, None].unbind()
-        after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
-        return drift, after, FilterInfo(*rows[4:])
-
-    def _pushed(self, y: Tensor, ahead: single.Ahead, error: float, L: float) -> tuple[float, float, Tensor]:
-        """The multiplier, the mean chance with it, and what it changes."""
-        farthest = self._farthest()
-        at, rows = single.least_push(
-            self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
-        )
-        if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
-            ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
-            start = self._ahead_of(y, torch.zeros_like(y), ε, limit)
-            μ, led = self._bounded(y, start, torch.full_like(ε, at.multiplier), ε, limit, farthest)
-            return float(μ), float(led.mean), led.change
-        if rows is None:
-            return at.multiplier, at.mean, at.change
-        return at.multiplier, at.mean, torch.zeros_like(y).index_copy_(0, rows, at.change)
 
     def _dense(self, y: Tensor, error: Tensor, L: Tensor, guess: Tensor) -> Found:
         """What the clouds at y are changed to: nothing where they are within their limits."""
@@ -288,9 +249,3 @@ class PredictiveFilter:
             return out_of(chosen, y, self.noise.factor)
 
         return bounded(ahead_of, outwards, start, μ, self.whole, farthest)
-
-
-def _infeasible(missed: list[float]) -> Infeasible:
-    return Infeasible(
-        f"no drift keeps the predicted mass of every constraint within its limit: missed by {missed}"
-    )

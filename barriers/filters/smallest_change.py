@@ -33,8 +33,8 @@ def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: i
     ladder, over = _ladder(most), dict[float, bool]()
     low, best, least = 0.0, ladder[0], float("inf")
     high: float | None = None
-    first = _towards(low, ladder[0], LEVELS)
-    ahead = first if len(ladder) + len(first) <= at_once else []  # the first rung is most often enough
+    ahead = _beside(ladder)
+    ahead = ahead if len(ladder) + len(ahead) <= at_once else []
     for begin in range(0, len(ladder), max(at_once, 1)):
         rungs = ladder[begin : begin + max(at_once, 1)]
         found = tried([*rungs, *ahead])
@@ -80,9 +80,13 @@ def _middles(low: float, high: float, levels: int) -> list[float]:
     return middles
 
 
-def _towards(low: float, high: float, levels: int) -> list[float]:
-    """The middles of so many halvings, and those of the others if all lead to `high`."""
-    middles = _middles(low, high, levels)
-    while high - middles[-1] > PRECISION * high:  # the last one is in the highest interval
-        middles.append((middles[-1] + high) / 2)
+def _beside(ladder: Sequence[float]) -> list[float]:
+    """What is tried where the first rung or a little more is the smallest: most often, that is so."""
+    rung, middles = ladder[0], [ladder[0] / 2]
+    while rung - middles[-1] > PRECISION * rung:
+        middles.append((middles[-1] + rung) / 2)
+    high = ladder[min(1, len(ladder) - 1)]
+    while high - rung > PRECISION * high:
+        high = (rung + high) / 2
+        middles.append(high)
     return middles

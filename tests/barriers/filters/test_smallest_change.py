@@ -33,7 +33,7 @@ def searched(needed: float, most: float, at_once: int, *, holes: bool = False) -
 def test_several_at_once_find_what_one_after_the_other_does(most: float, holes: bool) -> None:
     for needed in (Key(2).normal(torch.empty(30, dtype=torch.float64)) * 4).exp().tolist():
         one, calls = searched(needed, most, 1, holes=holes)
-        for at_once in (0, 2, 3, 7, 31, 44, 100):
+        for at_once in (0, 2, 3, 7, 31, 32, 100):
             assert searched(needed, most, at_once, holes=holes)[0] == one
         assert searched(needed, most, 31, holes=holes)[1] <= calls
         if not holes and needed <= most:
@@ -53,7 +53,8 @@ def test_31_at_once_need_few_calls() -> None:
     assert searched(0.37, 1e6, 1)[1] > 10
 
 
-def test_where_the_first_multiple_is_the_smallest_one_call_does() -> None:
-    assert searched(1.0, 1e6, 64) == (searched(1.0, 1e6, 1)[0], 1) == (1.0, 1)
-    assert searched(0.37, 1e6, 64) == (searched(0.37, 1e6, 1)[0], 3)
+def test_where_the_first_multiple_or_little_more_is_the_smallest_one_call_does() -> None:
+    for needed in (1.0, 1.0005):
+        assert searched(needed, 1e6, 64) == (searched(needed, 1e6, 1)[0], 1)
+    assert searched(0.37, 1e6, 64)[1] <= 4
     assert searched(0.3, 0.3, 64)[1] == 1

@@ -1,0 +1,146 @@
+"""The predictive drift filter with one constraint, in this process: one cloud in numbers, several small ones
+side by side, with the same bits (Q.4, Q.6).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from barriers.arrays import Tensor, torch
+from barriers.filters import several, single
+from barriers.filters.ahead import Ahead, PredictiveMemory
+from barriers.filters.base import FilterInfo
+from barriers.filters.some_clouds import some
+from barriers.noise import Noise
+from barriers.predicted import exact
+from barriers.qp.dual import Infeasible, OnInfeasible
+from barriers.sets.base import UnsafeSet
+
+AIM = 1e-6
+"""Newton's target is inside the limit by this share of it."""
+MEMORY = 0.02
+"""The smallest weight of one step in the running error of an approximate probability."""
+
+Applied = tuple[Tensor, PredictiveMemory, FilterInfo]
+"""The drift, the next memory, the report."""
+
+
+class OneSet(ABC):
+    """`PredictiveFilter.apply` with one constraint."""
+
+    sets: tuple[UnsafeSet, ...]
+    betas: tuple[float, ...]
+    step_size: float
+    rate: float
+    noise: Noise
+    on_infeasible: OnInfeasible
+
+    @abstractmethod
+    def _mapped(self, v: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _farthest(self) -> float: ...
+
+    @abstractmethod
+    def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> Ahead: ...
+
+    @abstractmethod
+    def _bounded(
+        self, y: Tensor, start: Ahead, μ: Tensor, error: Tensor, L: Tensor, farthest: float
+    ) -> tuple[Tensor, Ahead]: ...
+
+    def _single(self, x: Tensor, drift: Tensor, memory: PredictiveMemory) -> Applied:
+        """`apply` to one cloud of one process with one constraint: the same numbers, in fewer calls."""
+        (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, len(x)
+        predicted, computed, error, steps = (float(part) for part in memory[:4])
+        if not exact(unsafe, self.noise):
+            found = int(unsafe.contains(x).sum()) / n - computed
+            error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
+        L = β - math.exp(-self.rate * h) * (β - predicted)
+        y = torch.add(x, self._mapped(drift), alpha=h)
+        ahead = single.ahead_of(unsafe, y, self.noise)
+        mean, μ = ahead.total / n + error, 0.0
+        if mean > L:
+            μ, mean, change = self._pushed(y, ahead, error, L)
+            drift = drift + change / h
+        shortfall = max(mean - L, 0.0)
+        if self.on_infeasible == "raise" and shortfall > 0:
+            raise infeasible([shortfall])
+        numbers = [min(mean, L), mean - error, error, μ, mean, μ / h, shortfall]
+        rows = torch.tensor(numbers, dtype=torch.float64)[:, None].unbind()
+        after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
+        return drift, after, FilterInfo(*rows[4:])
+
+    def _pushed(self, y: Tensor, ahead: single.Ahead, error: float, L: float) -> tuple[float, float, Tensor]:
+        """The multiplier, the mean chance with it, and what it changes."""
+        farthest = self._farthest()
+        at, rows = single.least_push(
+            self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
+        )
+        if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
+            ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
+            start = (
+                _unmoved(ahead.chance, ahead.gradient, ε, limit)
+                if ahead.rows is None  # of a large cloud not all chances are known
+                else self._ahead_of(y, torch.zeros_like(y), ε, limit)
+            )
+            μ, led = self._bounded(y, start, torch.full_like(ε, at.multiplier), ε, limit, farthest)
+            return float(μ), float(led.mean), led.change
+        if rows is None:
+            return at.multiplier, at.mean, at.change
+        return at.multiplier, at.mean, torch.zeros_like(y).index_copy_(0, rows, at.change)
+
+    def _several(self, x: Tensor, drift: Tensor, memory: PredictiveMemory) -> Applied:
+        """`apply` to several clouds side by side: of each what `_single` has of it alone."""
+        (unsafe,), (β,), h = self.sets, self.betas, self.step_size
+        predicted, computed, error = (part.numpy(force=True)[:, 0] for part in memory[:3])
+        if not exact(unsafe, self.noise):
+            found, steps = several.fractions(unsafe, x) - computed, memory.steps.numpy(force=True)
+            weight = np.minimum(steps, 1.0) / (np.minimum(steps, 1 / MEMORY - 1) + 1)
+            error = error + weight * (found - error)
+        L = β - math.exp(-self.rate * h) * (β - predicted)
+        y = torch.add(x, self._mapped(drift), alpha=h)
+        p, gradient = several.chances(unsafe, y, self.noise)
+        ε, limit = (torch.from_numpy(numbers)[:, None] for numbers in (error, L))
+        clouds = several.Clouds(y, p, gradient, ε, limit)
+        mean = clouds.mean()
+        μ, shortfall = torch.zeros_like(mean), (mean - limit).clamp(min=0)
+        which = (shortfall[:, 0] > 0).nonzero()[:, 0]
+        if len(which):
+            own = some(clouds, which)
+            ν, pushed = self._each_pushed(own)
+            faster = drift.index_select(0, which) + pushed.change / h
+            drift, mean = drift.index_copy(0, which, faster), mean.index_copy(0, which, pushed.mean)
+            μ, shortfall = μ.index_copy_(0, which, ν), (mean - limit).clamp(min=0)
+        if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
+            raise infeasible(shortfall.tolist())
+        after = PredictiveMemory(torch.minimum(mean, limit), mean - ε, ε, memory.steps + 1, μ)
+        return drift, after, FilterInfo(mean, μ / h, shortfall)
+
+    def _each_pushed(self, clouds: several.Clouds) -> tuple[Tensor, several.Pushed]:
+        """The multiplier of each cloud, all of them over their limits, and what it changes."""
+        farthest = self._farthest()
+        μ, pushed = several.least_push(self.sets[0], clouds, self.noise, AIM * self.betas[0], farthest)
+        for r in pushed.out_of_reach(farthest).nonzero()[0].tolist():
+            y, p, gradient, error, limit = (part[r] for part in clouds)
+            start = _unmoved(p, gradient, error, limit)
+            μ[r], led = self._bounded(y, start, μ[r], error, limit, farthest)
+            for part, own in zip(pushed, (led.change, led.mean, led.violation), strict=True):
+                part[r] = own
+        return μ, pushed
+
+
+def _unmoved(p: Float[Tensor, "n"], gradient: Float[Tensor, "n d"], error: Tensor, limit: Tensor) -> Ahead:
+    """What is ahead of a cloud without a change."""
+    mean = p.sum(dtype=torch.float64) / len(p) + error
+    return Ahead(torch.zeros_like(gradient), mean, p[:, None], gradient[:, None], mean - limit)
+
+
+def infeasible(missed: Sequence[object]) -> Infeasible:
+    """What is raised where a constraint cannot be met and the filter was told to raise."""
+    return Infeasible(
+        f"no drift keeps the predicted mass of every constraint within its limit: missed by {missed}"
+    )
