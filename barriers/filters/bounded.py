@@ -26,20 +26,21 @@ def bounded(
 
     ahead_of: what is ahead after a change. outwards: unit steps out of the sets that are chosen.
     """
-    wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
-    μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
     pushed = narrowed(start.chance, start.gradient)
-    slope = whole.mean(inner(start.gradient, pushed))
-    first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
-    first = first.clamp(max=torch.finfo(pushed.dtype).max ** 0.5)  # no push times infinity is none
+    wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
+    usable, first = (μ > 0) & (μ < torch.inf), μ
+    if not bool(usable.all()):
+        slope = whole.mean(inner(start.gradient, pushed))
+        first = torch.where(usable, μ, wanted * start.violation / slope.clamp(min=1e-200))
+    first = first.clamp(max=largest(pushed))
     push, best = against(pushed, first), (0.0, start)
     at_once = AT_ONCE // max(whole.size(push) * push.shape[-1], 1)
     # a long move along a straight line may re-enter a curved set
     for longest in (farthest, farthest / 2, farthest / 4):
         found = _searched(partial(along, push, longest), ahead_of, 1e6, at_once, push.device)
-        best = min(best, found, key=lambda b: float(b[1].violation.max()))
         if bool((found[1].violation <= 0).all()):
             return found[0] * first, found[1]
+        best = min(best, found, key=lambda b: float(b[1].violation.max()))
     unit = outwards(wanted)
     led = _searched(lambda c: (farthest * c).to(unit.dtype) * unit, ahead_of, 1.0, at_once, push.device)[1]
     # equal where all are too deep to be distinguished: move outwards anyway
@@ -62,8 +63,14 @@ def _searched(
         c = torch.tensor(multiples, dtype=torch.float64, device=device)[:, None, None]
         found = ahead_of(change(c))
         seen.update({one: (found, i) for i, one in enumerate(multiples)})
-        return Trials((found.violation > 0).any(1), found.violation.amax(1))
+        worst = found.violation.amax(1)
+        return Trials((found.violation > 0).any(1), worst)
 
     c = smallest(tried, most, at_once)
     found, i = seen[c]
     return c, Ahead(*(part[i] for part in found))
+
+
+def largest(push: Tensor) -> float:
+    """The largest multiplier of a push: infinity times a push that is none is not a number."""
+    return float(torch.finfo(push.dtype).max ** 0.5)

@@ -10,15 +10,15 @@ of the time of torch's.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.filters.base import Mean
 from barriers.filters.iterates import ITERATIONS
-from barriers.filters.some_clouds import mixed, put_back, some
+from barriers.filters.some_clouds import put_back, some
+from barriers.filters.whole import Whole
 from barriers.surrogates import Profile
 
 ROUNDS = 3
@@ -30,17 +30,10 @@ Numbers = Float[np.ndarray, "q"]
 """One number for each cloud."""
 
 
-class Violated(Protocol):
-    """A record of some clouds, by how much each violates its constraint among it; a named tuple."""
-
-    @property
-    def violation(self) -> Float[Tensor, "q 1"]: ...
-
-
 Found = TypeVar("Found", bound=Any)
-Evaluate = Callable[[Int[Tensor, "q"] | None, Float[Tensor, "q 1"]], tuple[Found, Float[Tensor, "q 1"]]]
-"""What some of the clouds (None: all of them) are with these multipliers, whose `violation` is to become 0,
-and by how much the violation falls per unit of the multiplier.
+Evaluate = Callable[[Int[np.ndarray, "q"] | None, Numbers], tuple[Found, Numbers]]
+"""What some of the clouds (None: all of them) are with these multipliers, a named tuple whose `violation`,
+[q, 1] or numbers, is to become 0, and by how much that falls per unit of the multiplier.
 """
 
 
@@ -80,11 +73,11 @@ class Bracket(NamedTuple):
 def least(
     evaluate: Evaluate[Found],
     start: Found,
-    falls: Float[Tensor, "q 1"],
-    μ: Float[Tensor, "q 1"],
-    aim: Float[Tensor, "1"],
-    too_far: Callable[[Found], Bool[Tensor, "q"]] | None = None,
-) -> tuple[Float[Tensor, "q 1"], Found]:
+    falls: Numbers,
+    μ: Numbers,
+    aim: float,
+    too_far: Callable[[Found], Bool[np.ndarray, "q"]] | None = None,
+) -> tuple[Numbers, Found]:
     """The least multiplier of each cloud with a violation of at most 0, and what the cloud is with it; where
     none is found, that with the least violation.
 
@@ -92,69 +85,76 @@ def least(
     to try. too_far: clouds that are not looked at further, since what is found is not used as it is.
     """
     at, falling = evaluate(None, μ)
-    close = float(aim)
+    over = numbers(at.violation)
 
     def unsettled() -> np.ndarray:
-        over = numbers(at.violation)
-        out = (over > 0) | (over < -NEAR * close)
-        return out & ~too_far(at).numpy(force=True) if too_far is not None and out.any() else out
+        out: np.ndarray = (over > 0) | (over < -NEAR * aim)
+        return out & ~too_far(at) if too_far is not None and out.any() else out
 
     going = unsettled()
     if not going.any():
         return μ, at
-    device, last, found, least = μ.device, numbers(μ), start, numbers(start.violation).copy()
-    bracket, chosen, left = Bracket.of(least + close, numbers(falls)), np.zeros_like(last), np.arange(len(μ))
+    found, worst = start, numbers(start.violation).copy()
+    bracket, chosen, left = Bracket.of(worst + aim, falls), np.zeros_like(μ), np.arange(len(μ))
     for _ in range(ITERATIONS):
-        over, before = numbers(at.violation), least[left]
-        better, places = (over <= 0) | ((before > 0) & (over < before)), torch.from_numpy(left).to(device)
-        own = at
-        if not better.all():
-            own = mixed(torch.from_numpy(better).to(device), at, some(found, places))
-        chosen[left], least[left] = np.where(better, last, chosen[left]), np.where(better, over, before)
-        found = put_back(found, places, own)
+        before = worst[left]
+        better = (over <= 0) | ((before > 0) & (over < before))
+        chosen[left], worst[left] = np.where(better, μ, chosen[left]), np.where(better, over, before)
+        found = _kept(found, left, better, at)
         on = (going & np.isfinite(over)).nonzero()[0]
-        left, last, over, slope = left[on], last[on], over[on], numbers(falling)[on]
-        if len(on) < len(bracket.at):
+        if len(on) < len(left):
+            left, μ, over, falling = left[on], μ[on], over[on], falling[on]
             bracket = Bracket(*(part[on] for part in bracket))
-        new, bracket = bracket.next(last, over + close, slope)
-        if np.array_equal(new, last):  # none is left, or nothing is left to try
+        last = μ
+        μ, bracket = bracket.next(last, over + aim, falling)
+        if np.array_equal(μ, last):  # none is left, or nothing is left to try
             break
-        last = new
-        at, falling = evaluate(torch.from_numpy(left).to(device), _column(last, device))
+        at, falling = evaluate(left, μ)
+        over = numbers(at.violation)
         going = unsettled()
-    return _column(chosen, device), found
+    return chosen, found
+
+
+def _kept(found: Found, left: Int[np.ndarray, "k"], better: Bool[np.ndarray, "k"], at: Found) -> Found:
+    """What was found, with that of the better ones of the clouds that are left."""
+    if not better.any():
+        return found
+    device = at[0].device
+    if not better.all():
+        places = torch.from_numpy(better.nonzero()[0]).to(device)
+        left, at = left[better], some(at, places)
+    return put_back(found, torch.from_numpy(left).to(device), at)
 
 
 @np.errstate(all="ignore")
 def if_flat(
     profile: Callable[[Tensor], Profile],
-    s: Float[Tensor, "q n 1"],
-    slope: Float[Tensor, "q n 1"],
-    over: Float[Tensor, "q 1"],
-    mean: Mean,
-    aim: Float[Tensor, "1"] | float = 0.0,
-) -> tuple[Float[Tensor, "q 1"], Float[Tensor, "q 1"]]:
+    s: Float[Tensor, "q n"],
+    slope: Float[Tensor, "q n"],
+    over: Numbers,
+    means: Callable[[Float[Tensor, "k q n"]], Float[np.ndarray, "k q"]],
+    aim: float = 0.0,
+) -> tuple[Numbers, Numbers]:
     """The multiplier with which the mean of φ over each cloud falls by `over`, if φ is that of s + cμ at
     every particle (Q.7): it is, beside a flat boundary, as particles are moved along its normal.
 
-    slope: by how much each φ falls per unit of μ, at 0; its mean is returned too. aim: steps that are
-    expected to be within this are the last.
+    slope: by how much each φ falls per unit of μ, at 0; its mean is returned too. means: those of several
+    functions over each cloud. aim: steps that are expected to be within this are the last.
     """
-    φ, close, excess = profile(s), float(aim), numbers(over)
+    φ = profile(s)
     c = torch.where(φ.first < 0, slope / -φ.first, 0.0)
-    squared, falls = c * c, mean(slope)
-    second = numbers(mean(squared * φ.second))
-    μ, done = _halley(np.zeros_like(excess), excess, -numbers(falls), second, close)
-    limit: Numbers | None = None
+    squared = c * c
+    value, falls, second = means(torch.stack([φ.value, slope, squared * φ.second]))
+    limit = value - over
+    μ, done = _halley(np.zeros_like(over), over, -falls, second, aim)
     for _ in range(ROUNDS):
         if done.all():
             break
-        limit = numbers(mean(φ.value)) - excess if limit is None else limit
-        φ = profile(torch.addcmul(s, c, _column(μ, s.device).to(s.dtype)[:, None]))
-        value, first, second = (numbers(mean(v)) for v in (φ.value, c * φ.first, squared * φ.second))
-        better, near = _halley(μ, value - limit, first, second, close)
+        φ = profile(torch.addcmul(s, c, column(μ, s)))
+        value, first, second = means(torch.stack([φ.value, c * φ.first, squared * φ.second]))
+        better, near = _halley(μ, value - limit, first, second, aim)
         μ, done = np.where(done, μ, better), done | near
-    return _column(np.where(np.isfinite(μ), μ, 0.0), over.device), falls
+    return np.where(np.isfinite(μ), μ, 0.0), falls
 
 
 def _halley(
@@ -170,11 +170,19 @@ def _halley(
     return np.maximum(μ - step, 0.0), (bent != 0) & (np.absolute(f * bent * bent) <= aim)
 
 
-def numbers(column: Float[Tensor, "q 1"]) -> Numbers:
-    """One number for each cloud, without a copy where they are in this process."""
-    found: np.ndarray = column.numpy(force=True)[:, 0]
+def numbers(values: Float[Tensor, "*k q 1"] | Numbers) -> Float[np.ndarray, "*k q"]:
+    """One number for each cloud, or several, without a copy where they are in this process."""
+    if isinstance(values, np.ndarray):
+        return values
+    found: np.ndarray = values.numpy(force=True)[..., 0]
     return found
 
 
-def _column(values: Numbers, device: torch.device) -> Float[Tensor, "q 1"]:
-    return torch.from_numpy(values)[:, None].to(device)
+def column(values: Numbers, like: Tensor) -> Float[Tensor, "q 1"]:
+    """One number for each cloud, beside the particles of such clouds."""
+    return torch.from_numpy(values).to(device=like.device, dtype=like.dtype)[:, None]
+
+
+def means_by(whole: Whole) -> Callable[[Tensor], np.ndarray]:
+    """The means of several functions over each cloud, [k, q, n] to [k, q]."""
+    return lambda values: numbers(whole.mean(values[..., None]))

@@ -13,7 +13,6 @@ from barriers.arrays import Tensor, torch
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
-from barriers.filters.some_clouds import some
 from barriers.noise import Noise
 from barriers.predicted import exact
 from barriers.qp.dual import Infeasible, OnInfeasible
@@ -104,33 +103,37 @@ class OneSet(ABC):
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
         p, gradient = several.chances(unsafe, y, self.noise)
-        ε, limit = (torch.from_numpy(numbers)[:, None] for numbers in (error, L))
-        clouds = several.Clouds(y, p, gradient, ε, limit)
-        mean = clouds.mean()
-        μ, shortfall = torch.zeros_like(mean), (mean - limit).clamp(min=0)
-        which = (shortfall[:, 0] > 0).nonzero()[:, 0]
+        mean, μ = several.means(p) + error, np.zeros_like(error)
+        which = (mean > L).nonzero()[0]
         if len(which):
-            own = some(clouds, which)
-            ν, pushed = self._each_pushed(own)
-            faster = drift.index_select(0, which) + pushed.change / h
-            drift, mean = drift.index_copy(0, which, faster), mean.index_copy(0, which, pushed.mean)
-            μ, shortfall = μ.index_copy_(0, which, ν), (mean - limit).clamp(min=0)
-        if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
-            raise infeasible(shortfall.tolist())
-        after = PredictiveMemory(torch.minimum(mean, limit), mean - ε, ε, memory.steps + 1, μ)
-        return drift, after, FilterInfo(mean, μ / h, shortfall)
+            places, clouds = torch.from_numpy(which), several.Clouds(y, p, gradient, error, L)
+            μ[which], mean[which], change = self._each_pushed(clouds.at(which))
+            faster = drift.index_select(0, places).add_(change / h)
+            drift = drift.index_copy(0, places, faster)
+        shortfall = np.maximum(mean - L, 0.0)
+        if self.on_infeasible == "raise" and (shortfall > 0).any():
+            raise infeasible(shortfall[:, None].tolist())
+        numbers = np.array([np.minimum(mean, L), mean - error, error, μ, mean, μ / h, shortfall])
+        rows = torch.from_numpy(numbers)[..., None].unbind()
+        after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
+        return drift, after, FilterInfo(*rows[4:])
 
-    def _each_pushed(self, clouds: several.Clouds) -> tuple[Tensor, several.Pushed]:
-        """The multiplier of each cloud, all of them over their limits, and what it changes."""
+    def _each_pushed(self, clouds: several.Clouds) -> tuple[np.ndarray, np.ndarray, Tensor]:
+        """The multiplier of each cloud, all of them over their limits, its mean chance, and what it
+        changes.
+        """
         farthest = self._farthest()
-        μ, pushed = several.least_push(self.sets[0], clouds, self.noise, AIM * self.betas[0], farthest)
-        for r in pushed.out_of_reach(farthest).nonzero()[0].tolist():
-            y, p, gradient, error, limit = (part[r] for part in clouds)
-            start = _unmoved(p, gradient, error, limit)
-            μ[r], led = self._bounded(y, start, μ[r], error, limit, farthest)
-            for part, own in zip(pushed, (led.change, led.mean, led.violation), strict=True):
-                part[r] = own
-        return μ, pushed
+        found, pushed = several.least_push(self.sets[0], clouds, self.noise, AIM * self.betas[0], farthest)
+        out = pushed.out_of_reach(farthest)
+        if not len(out):
+            return found, pushed.mean, pushed.change
+        μ, mean, change = found.copy(), pushed.mean.copy(), pushed.change.clone()
+        for r in out.tolist():
+            ε, limit, first = (torch.from_numpy(part[r : r + 1]) for part in (clouds.error, clouds.limit, μ))
+            start = _unmoved(clouds.chance[r], clouds.gradient[r], ε, limit)
+            ν, led = self._bounded(clouds.y[r], start, first, ε, limit, farthest)
+            μ[r], mean[r], change[r] = float(ν), float(led.mean), led.change
+        return μ, mean, change
 
 
 def _unmoved(p: Float[Tensor, "n"], gradient: Float[Tensor, "n d"], error: Tensor, limit: Tensor) -> Ahead:

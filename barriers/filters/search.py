@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
 from barriers.filters.ahead import Ahead
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
-from barriers.filters.one_constraint import if_flat, least
+from barriers.filters.one_constraint import column, if_flat, least, means_by, numbers
 from barriers.filters.push import against, depth, inner, normal_profile
 from barriers.filters.whole import Whole, overlaps, together
 
@@ -71,18 +72,25 @@ class Search(NamedTuple):
     ) -> tuple[Float[Tensor, "q 1"], Ahead]:
         """The same for a single constraint."""
 
-        def evaluated(which: Tensor | None, μ: Tensor) -> tuple[Ahead, Tensor]:
+        def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Ahead, np.ndarray]:
             parts = (y, error, L, push)
-            z, ε, limit, own = parts if which is None else (part[which] for part in parts)
-            change = against(own, μ)
+            if which is not None:
+                places = torch.from_numpy(which).to(y.device)
+                parts = tuple(part.index_select(0, places) for part in parts)
+            z, ε, limit, own = parts
+            change = against(own, column(μ, error))
             p, gradient = self.chances(z, change)
             mean, falls = self.whole.means(p, inner(gradient, own))
-            return Ahead(change, mean + ε, p, gradient, mean + ε - limit), falls
+            return Ahead(change, mean + ε, p, gradient, mean + ε - limit), numbers(falls)
 
-        slope = inner(start.gradient, push)
-        over = start.violation + self.aim
-        μ, falls = if_flat(normal_profile, -depth(start.chance), slope, over, self.whole.mean, self.aim)
-        return least(evaluated, start, falls, μ, self.aim, lambda at: ~self.near(at.change))
+        def too_far(at: Ahead) -> np.ndarray:
+            return ~self.near(at.change).numpy(force=True)
+
+        aim, slope, s = float(self.aim), inner(start.gradient, push), -depth(start.chance)
+        over = numbers(start.violation) + aim
+        μ, falls = if_flat(normal_profile, s[..., 0], slope[..., 0], over, means_by(self.whole), aim)
+        found, ahead = least(evaluated, start, falls, μ, aim, too_far)
+        return column(found, error), ahead
 
     def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> Ahead:
         p, gradient = self.chances(y, change)

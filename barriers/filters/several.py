@@ -7,10 +7,10 @@ Positions are tensors [q, n, d]; what there is one number of for each cloud is a
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.filters.one_constraint import if_flat, least
+from barriers.filters.one_constraint import Numbers, column, if_flat, least, numbers
 from barriers.filters.push import depth, inner, narrowing, normal_profile
 from barriers.noise import Noise
 from barriers.pairs import chance_along
@@ -23,16 +23,16 @@ class Pushed(NamedTuple):
     """
 
     change: Float[Tensor, "q n d"]
-    mean: Float[Tensor, "q 1"]
-    violation: Float[Tensor, "q 1"]
+    mean: Numbers
+    violation: Numbers
 
-    def longest(self) -> Float[Tensor, "q"]:
+    def longest(self) -> Numbers:
         """The largest change of a coordinate of each cloud; NaN where one is NaN."""
-        return self.change.abs().amax((1, 2))
+        return numbers(self.change.flatten(1).abs().amax(1, keepdim=True))
 
-    def out_of_reach(self, farthest: float) -> Bool[np.ndarray, "q"]:
+    def out_of_reach(self, farthest: float) -> Int[np.ndarray, "k"]:
         """The clouds that violate their constraint still, or have a particle that is moved farther."""
-        return (~(self.longest() <= farthest) | (self.violation[:, 0] > 0)).numpy()
+        return (~(self.longest() <= farthest) | (self.violation > 0)).nonzero()[0]
 
 
 class Clouds(NamedTuple):
@@ -43,12 +43,16 @@ class Clouds(NamedTuple):
     y: Float[Tensor, "q n d"]
     chance: Float[Tensor, "q n"]
     gradient: Float[Tensor, "q n d"]
-    error: Float[Tensor, "q 1"]
-    limit: Float[Tensor, "q 1"]
+    error: Numbers
+    limit: Numbers
 
-    def mean(self) -> Float[Tensor, "q 1"]:
-        """The mean chance of each, with its error."""
-        return _mean(self.chance) + self.error
+    def at(self, which: Int[np.ndarray, "k"]) -> "Clouds":
+        """Those at these places, in ascending order."""
+        if len(which) == len(self.y):
+            return self
+        places = torch.from_numpy(which)
+        y, chance, gradient = (part.index_select(0, places) for part in self[:3])
+        return Clouds(y, chance, gradient, self.error[which], self.limit[which])
 
 
 def chances(
@@ -63,7 +67,7 @@ def chances(
 
 def least_push(
     unsafe: UnsafeSet, clouds: Clouds, noise: Noise, aim: float, farthest: float
-) -> tuple[Float[Tensor, "q 1"], Pushed]:
+) -> tuple[Numbers, Pushed]:
     """The least multiplier of each cloud whose push takes the mean chance to its limit, or up to four times
     `aim` below it, and what it does. Clouds with a move farther than `farthest` are not looked into further.
     """
@@ -72,22 +76,23 @@ def least_push(
     push = narrowing(t)[..., None] * gradient
     factor = None if noise.factor is None else noise.factor.to(push.dtype).T
 
-    def tried(which: Tensor | None, μ: Tensor) -> tuple[Pushed, Tensor]:
-        parts = (y, push, error, limit)
-        z, own, ε, L = parts if which is None else (part.index_select(0, which) for part in parts)
-        change = own * μ.neg().to(own.dtype)[..., None]
+    def tried(which: np.ndarray | None, μ: np.ndarray) -> tuple[Pushed, np.ndarray]:
+        z, own, ε, L = y, push, error, limit
+        if which is not None:
+            places = torch.from_numpy(which)
+            z, own = y.index_select(0, places), push.index_select(0, places)
+            ε, L = error[which], limit[which]
+        change = own * column(-μ, own)[..., None]
         moved = change if factor is None else change @ factor
         p, gradient = chances(unsafe, z + moved, noise)
-        mean = _mean(p) + ε
-        return Pushed(change, mean, mean - L), _mean(inner(gradient, own))
+        mean, falls = means(torch.stack([p, inner(gradient, own)]))
+        mean = mean + ε
+        return Pushed(change, mean, mean - L), falls
 
-    mean, target = clouds.mean(), torch.tensor([aim], dtype=torch.float64)
-    start = Pushed(torch.zeros_like(y), mean, mean - limit)
-    slope = inner(gradient, push)
-    first, falls = if_flat(
-        normal_profile, -t[..., None], slope[..., None], start.violation + aim, _mean_of_columns, target
-    )
-    return least(tried, start, falls, first, target, lambda at: ~(at.longest() <= farthest))
+    mean = means(p) + error
+    start, slope = Pushed(torch.zeros_like(y), mean, mean - limit), inner(gradient, push)
+    first, falls = if_flat(normal_profile, -t, slope, start.violation + aim, means, aim)
+    return least(tried, start, falls, first, aim, lambda at: ~(at.longest() <= farthest))
 
 
 def fractions(unsafe: UnsafeSet, x: Float[Tensor, "q n d"]) -> Float[np.ndarray, "q"]:
@@ -97,9 +102,6 @@ def fractions(unsafe: UnsafeSet, x: Float[Tensor, "q n d"]) -> Float[np.ndarray,
     return np.asarray(inside.sum(1) / n)
 
 
-def _mean(values: Float[Tensor, "q n"]) -> Float[Tensor, "q 1"]:
-    return values.mean(1, keepdim=True, dtype=torch.float64)
-
-
-def _mean_of_columns(values: Float[Tensor, "q n 1"]) -> Float[Tensor, "q 1"]:
-    return values.mean(1, dtype=torch.float64)
+def means(values: Float[Tensor, "*q n"]) -> Float[np.ndarray, "*q"]:
+    """The mean over the particles of each cloud."""
+    return numbers(values.mean(-1, keepdim=True, dtype=torch.float64))

@@ -17,6 +17,7 @@ from the kinks where a constraint becomes active.
 import math
 from typing import Literal
 
+import numpy as np
 from jaxtyping import Float
 
 from barriers.arrays import Tensor, torch
@@ -29,7 +30,7 @@ from barriers.filters.correction import Correction, StepMemory, kept
 from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
-from barriers.filters.one_constraint import if_flat, least
+from barriers.filters.one_constraint import column, if_flat, least, means_by, numbers
 from barriers.filters.some_clouds import mixed, put_back, some
 from barriers.filters.whole import HERE, Whole, as_matrix, overlaps, products, together
 from barriers.functionals import Barrier, of_each
@@ -208,23 +209,28 @@ class BarrierStep:
     ) -> Correction:
         """The same for a single constraint."""
 
-        def moved(which: Tensor | None, μ: Tensor) -> tuple[Correction, Tensor]:
-            here, own, low = (part if which is None else part[which] for part in (y, g, floor))
-            Jy = J if J is None or which is None else J[which]
+        def moved(which: np.ndarray | None, multipliers: np.ndarray) -> tuple[Correction, np.ndarray]:
+            here, own, low, Jy, μ = y, g, floor, J, column(multipliers, floor)
+            if which is not None:
+                places = torch.from_numpy(which).to(y.device)
+                here, own, low = (part.index_select(0, places) for part in (y, g, floor))
+                Jy = None if J is None else J[places]
             z = here + _combined(own, Jy, μ)
             f, gz = of_each(self.barrier.gradients, z)
             mean, slope = self.whole.means(f, products(gz, own))
             short = low - self.barrier.barriers(mean)
-            return Correction(z, mean, μ, short), self._falls(mean, as_matrix(slope, own), Jy)
+            falls = self._falls(mean, as_matrix(slope, own), Jy)
+            return Correction(z, mean, μ, short), numbers(falls)
 
-        flat, over = self.barrier.of_distance(), at.violation + aim
+        flat, close = self.barrier.of_distance(), float(aim)
+        over = numbers(at.violation) + close
         if flat is None:
-            falls = self._falls(at.mean, overlaps(self.whole, g, g), J)
-            μ = torch.where(falls > 0, over / falls, 0.0)
+            falls = numbers(self._falls(at.mean, overlaps(self.whole, g, g), J))
+            μ = np.divide(over, falls, out=np.zeros_like(over), where=falls > 0)
         else:
-            φ, s = flat[0], of_each(flat[1], y)[..., None]
-            μ, falls = if_flat(φ.profile, s, squared_norm(g), over, self.whole.mean, aim)
-        return least(moved, at, falls, μ, aim)[1]
+            φ, s, slope = flat[0], of_each(flat[1], y), squared_norm(g)[..., 0]
+            μ, falls = if_flat(φ.profile, s, slope, over, means_by(self.whole), close)
+        return least(moved, at, falls, μ, close)[1]
 
     def _falls(self, mean: Tensor, slope: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:
         """By how much the violation of a single constraint falls per unit of its multiplier."""

@@ -4,16 +4,17 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from barriers.filters import BarrierStep, one_constraint, several
-from barriers.filters.base import local_mean
-from barriers.filters.one_constraint import Bracket, Numbers, if_flat, least
+from barriers.filters.one_constraint import Bracket, Numbers, column, if_flat, least, means_by
 from barriers.filters.one_set import AIM
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.push import against, depth, narrowed, normal_profile
+from barriers.filters.whole import HERE
 from barriers.functionals import MassBarrier
 from barriers.predicted import chance
 from barriers.sets import Ball, Box, HalfSpace
@@ -47,20 +48,20 @@ def solved(
     """μ and violation for f(μ, shape) of each shape, and how often it was evaluated."""
     calls = 0
 
-    def evaluated(which: Tensor | None, μ: Tensor) -> tuple[Point, Tensor]:
+    def evaluated(which: Numbers | None, multipliers: Numbers) -> tuple[Point, Numbers]:
         nonlocal calls
         calls += 1
-        own = shapes if which is None else shapes[which]
+        own, μ = shapes if which is None else shapes[which], torch.from_numpy(multipliers)[:, None]
         with torch.enable_grad():
             x = μ.detach().requires_grad_()
             y = f(x, own)
             (slope,) = torch.autograd.grad(y.sum(), x)
-        return Point(μ, y.detach()), -slope
+        return Point(μ, y.detach()), -slope[:, 0].numpy()
 
-    start, falls = evaluated(None, torch.zeros_like(shapes))
-    μ, found = least(evaluated, start, falls, torch.full_like(shapes, first), torch.tensor([aim], dtype=F64))
-    assert torch.equal(found.at, μ)
-    return μ, found.violation, calls - 1
+    start, falls = evaluated(None, np.zeros(len(shapes)))
+    μ, found = least(evaluated, start, falls, np.full(len(shapes), first), aim)
+    assert np.array_equal(found.at[:, 0], μ)
+    return found.at, found.violation, calls - 1
 
 
 MAPS = {
@@ -121,19 +122,19 @@ def test_a_flat_boundary_is_solved_in_closed_form() -> None:
         torch.tensor(v, dtype=F64)[:, None] for v in ([2.0, 0.5, -1.0], [1.0, 0.3, 2.0], [0.1, 0.05, 0.02])
     )
     p, slope = torch.special.ndtr(t), b * torch.exp(-t * t / 2) / math.sqrt(2 * math.pi)
-    μ, falls = if_flat(normal_profile, -depth(p)[..., None], slope[..., None], p - q, local_mean)
-    assert torch.allclose(μ, (t - torch.special.ndtri(q)) / b, rtol=1e-3)
-    assert torch.allclose(falls, slope)
+    μ, falls = if_flat(normal_profile, -depth(p), slope, (p - q)[:, 0].numpy(), means_by(HERE))
+    assert np.allclose(μ, ((t - torch.special.ndtri(q)) / b)[:, 0], rtol=1e-3)
+    assert np.allclose(falls, slope[:, 0])
 
 
 @pytest.mark.parametrize("φ", SMOOTHINGS, ids=lambda φ: type(φ).__name__)
 def test_a_surrogate_of_a_flat_boundary_too(φ: Surrogate) -> None:
     """20 particles beside a half-space, moved along its normal by cμ, c = −φ'."""
-    s = 0.15 * Key(1).normal(torch.empty(5, 20, 1, dtype=F64))
+    s = 0.15 * Key(1).normal(torch.empty(5, 20, dtype=F64))
     c = -φ.profile(s).first
     over = 0.4 * φ.value(s).mean(1)
-    μ, _ = if_flat(φ.profile, s, c * c, over, local_mean)
-    assert torch.allclose(φ.value(s + c * μ[:, None]).mean(1), 0.6 * φ.value(s).mean(1), rtol=2e-2)
+    μ, _ = if_flat(φ.profile, s, c * c, over.numpy(), means_by(HERE))
+    assert torch.allclose(φ.value(s + c * column(μ, s)).mean(1), 0.6 * φ.value(s).mean(1), rtol=2e-2)
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -3,11 +3,12 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
 from barriers.filters import single
-from barriers.filters.one_constraint import least as least_of_tensors
+from barriers.filters.one_constraint import least as least_of_many
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.single import Tried, least
 from barriers.sets import Ball, Box, HalfSpace
@@ -87,16 +88,14 @@ def test_the_root_is_that_of_many_clouds(name: str, first: float) -> None:
     def tried(μ: float) -> Tried:
         return Tried(μ, torch.tensor([[μ]], dtype=F64), 0.0, f(μ), lambda: slope(μ))
 
-    def evaluated(which: torch.Tensor | None, μ: torch.Tensor) -> tuple[Point, torch.Tensor]:
-        at = Point(μ, torch.tensor([[f(float(μ))]], dtype=F64))
-        return at, torch.tensor([[slope(float(μ))]], dtype=F64)
+    def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Point, np.ndarray]:
+        at = Point(torch.from_numpy(μ), torch.tensor([[f(float(μ[0]))]], dtype=F64))
+        return at, np.array([slope(float(μ[0]))])
 
     found = least(tried, tried(0.0), first, aim, lambda at: False)
-    start, falls = evaluated(None, torch.zeros(1, 1, dtype=F64))
-    μ, _ = least_of_tensors(
-        evaluated, start, falls, torch.full((1, 1), first, dtype=F64), torch.tensor([aim], dtype=F64)
-    )
-    assert found.multiplier == float(μ)
+    start, falls = evaluated(None, np.zeros(1))
+    μ, _ = least_of_many(evaluated, start, falls, np.full(1, first), aim)
+    assert found.multiplier == float(μ[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
