@@ -11,6 +11,8 @@ from barriers.filters.whole import Whole
 
 AT_ONCE = 16384
 """Coordinates of the particles for which several multiples of a change are tried at once."""
+MOST = 1e6
+"""The largest multiple of a push."""
 
 
 def bounded(
@@ -37,7 +39,7 @@ def bounded(
     at_once = AT_ONCE // max(whole.size(push) * push.shape[-1], 1)
     # a long move along a straight line may re-enter a curved set
     for longest in (farthest, farthest / 2, farthest / 4):
-        found = _searched(partial(along, push, longest), ahead_of, 1e6, at_once, push.device)
+        found = _searched(partial(along, push, longest), ahead_of, MOST, at_once, push.device)
         if bool((found[1].violation <= 0).all()):
             return found[0] * first, found[1]
         best = min(best, found, key=lambda b: float(b[1].violation.max()))
@@ -64,7 +66,7 @@ def _searched(
         found = ahead_of(change(c))
         seen.update({one: (found, i) for i, one in enumerate(multiples)})
         worst = found.violation.amax(1)
-        return Trials((found.violation > 0).any(1), worst)
+        return Trials((found.violation > 0).any(1).tolist(), worst.tolist())
 
     c = smallest(tried, most, at_once)
     found, i = seen[c]

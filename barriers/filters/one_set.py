@@ -13,6 +13,7 @@ from barriers.arrays import Tensor, torch
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
+from barriers.filters.lengthened import lengthened
 from barriers.noise import Noise
 from barriers.predicted import exact
 from barriers.qp.dual import Infeasible, OnInfeasible
@@ -123,11 +124,22 @@ class OneSet(ABC):
         changes.
         """
         farthest = self._farthest()
-        found, pushed = several.least_push(self.sets[0], clouds, self.noise, AIM * self.betas[0], farthest)
+        (unsafe,), noise = self.sets, self.noise
+        found, pushed, push = several.least_push(unsafe, clouds, noise, AIM * self.betas[0], farthest)
         out = pushed.out_of_reach(farthest)
         if not len(out):
             return found, pushed.mean, pushed.change
         μ, mean, change = found.copy(), pushed.mean.copy(), pushed.change.clone()
+        usable = out[(μ[out] > 0) & (μ[out] < math.inf)]
+        if len(usable):
+            rows = torch.from_numpy(usable)
+            own = push.index_select(0, rows) * several.column(-μ[usable], push)[..., None]
+            longer = lengthened(unsafe, clouds.at(usable), noise, own, farthest)
+            done = usable[longer.enough]
+            μ[done] *= longer.multiple[longer.enough]
+            mean[done] = longer.pushed.mean[longer.enough]
+            change[torch.from_numpy(done)] = longer.pushed.change[torch.from_numpy(longer.enough)]
+            out = np.setdiff1d(out, done)
         for r in out.tolist():
             ε, limit, first = (torch.from_numpy(part[r : r + 1]) for part in (clouds.error, clouds.limit, μ))
             start = _unmoved(clouds.chance[r], clouds.gradient[r], ε, limit)

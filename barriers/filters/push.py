@@ -70,8 +70,8 @@ def depth(p: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     return torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
 
 
-def along(push: Float[Tensor, "n d"], longest: float, c: Float[Tensor, "k 1 1"]) -> Float[Tensor, "k n d"]:
-    """Multiples of the push, with no particle moved further than `longest`."""
+def along(push: Float[Tensor, "*k n d"], longest: float, c: Float[Tensor, "k 1 1"]) -> Float[Tensor, "k n d"]:
+    """Multiples of a push, or of several, with no particle moved further than `longest`."""
     return shortened(c.to(push.dtype) * push, longest)
 
 

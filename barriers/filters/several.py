@@ -65,34 +65,39 @@ def chances(
     return p.reshape(y.shape[:-1]), gradient.reshape(y.shape)
 
 
+def moved(
+    unsafe: UnsafeSet, clouds: Clouds, noise: Noise, change: Float[Tensor, "q n d"]
+) -> tuple[Numbers, Float[Tensor, "q n"], Float[Tensor, "q n d"]]:
+    """The mean chance of each cloud after a change of its particles, their chances, and the gradients."""
+    mapped = change if noise.factor is None else change @ noise.factor.to(change.dtype).T
+    p, gradient = chances(unsafe, clouds.y + mapped, noise)
+    return means(p) + clouds.error, p, gradient
+
+
 def least_push(
     unsafe: UnsafeSet, clouds: Clouds, noise: Noise, aim: float, farthest: float
-) -> tuple[Numbers, Pushed]:
+) -> tuple[Numbers, Pushed, Float[Tensor, "q n d"]]:
     """The least multiplier of each cloud whose push takes the mean chance to its limit, or up to four times
-    `aim` below it, and what it does. Clouds with a move farther than `farthest` are not looked into further.
+    `aim` below it, what it does, and the push. Clouds with a move farther than `farthest` are not looked into
+    further.
     """
-    y, p, gradient, error, limit = clouds
-    t = depth(p)
-    push = narrowing(t)[..., None] * gradient
-    factor = None if noise.factor is None else noise.factor.to(push.dtype).T
+    t = depth(clouds.chance)
+    push = narrowing(t)[..., None] * clouds.gradient
 
     def tried(which: np.ndarray | None, μ: np.ndarray) -> tuple[Pushed, np.ndarray]:
-        z, own, ε, L = y, push, error, limit
-        if which is not None:
-            places = torch.from_numpy(which)
-            z, own = y.index_select(0, places), push.index_select(0, places)
-            ε, L = error[which], limit[which]
+        few, own = clouds, push
+        if which is not None and len(which) < len(push):
+            few, own = clouds.at(which), push.index_select(0, torch.from_numpy(which))
         change = own * column(-μ, own)[..., None]
-        moved = change if factor is None else change @ factor
-        p, gradient = chances(unsafe, z + moved, noise)
-        mean, falls = means(torch.stack([p, inner(gradient, own)]))
-        mean = mean + ε
-        return Pushed(change, mean, mean - L), falls
+        mean, _, gradient = moved(unsafe, few, noise, change)
+        return Pushed(change, mean, mean - few.limit), means(inner(gradient, own))
 
-    mean = means(p) + error
-    start, slope = Pushed(torch.zeros_like(y), mean, mean - limit), inner(gradient, push)
+    mean = means(clouds.chance) + clouds.error
+    start = Pushed(torch.zeros_like(push), mean, mean - clouds.limit)
+    slope = inner(clouds.gradient, push)
     first, falls = if_flat(normal_profile, -t, slope, start.violation + aim, means, aim)
-    return least(tried, start, falls, first, aim, lambda at: ~(at.longest() <= farthest))
+    μ, found = least(tried, start, falls, first, aim, lambda at: ~(at.longest() <= farthest))
+    return μ, found, push
 
 
 def fractions(unsafe: UnsafeSet, x: Float[Tensor, "q n d"]) -> Float[np.ndarray, "q"]:

@@ -4,12 +4,8 @@ A small cloud is tried with several multiples at once, side by side: which of th
 follows from their results, so the answer is that of trying one after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
-
-from jaxtyping import Bool, Float
-
-from barriers.arrays import Tensor
 
 HALVINGS, PRECISION = 30, 1e-3
 FACTOR = 8.0
@@ -21,14 +17,29 @@ LEVELS = 5
 class Trials(NamedTuple):
     """Of each multiple tried: whether anything is violated, and by how much at most."""
 
-    violated: Bool[Tensor, "k"]
-    worst: Float[Tensor, "k"]
+    violated: list[bool]
+    worst: list[float]
+
+
+Search = Generator[list[float], Trials, float]
+"""What is to be tried next, is told the results, and returns what was found."""
 
 
 def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: int) -> float:
+    """What `search` finds, with these results."""
+    going = search(most, at_once)
+    multiples = next(going)
+    while True:
+        try:
+            multiples = going.send(tried(multiples))
+        except StopIteration as end:
+            return float(end.value)
+
+
+def search(most: float, at_once: int) -> Search:
     """The smallest multiple ≤ most without a violation; where there is none, the best of 1, 8, 64, ..., most.
 
-    tried: the results of these multiples, at most max(at_once, 1) of them.
+    At most max(at_once, 1) are tried together.
     """
     ladder, over = _ladder(most), dict[float, bool]()
     low, best, least = 0.0, ladder[0], float("inf")
@@ -37,10 +48,9 @@ def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: i
     ahead = ahead if len(ladder) + len(ahead) <= at_once else []
     for begin in range(0, len(ladder), max(at_once, 1)):
         rungs = ladder[begin : begin + max(at_once, 1)]
-        found = tried([*rungs, *ahead])
-        violated = found.violated.tolist()
-        over.update(zip(ahead, violated[len(rungs) :], strict=True))
-        for c, out, worst in zip(rungs, violated, found.worst.tolist(), strict=False):
+        found = yield [*rungs, *ahead]
+        over.update(zip(ahead, found.violated[len(rungs) :], strict=True))
+        for c, out, worst in zip(rungs, found.violated, found.worst, strict=False):
             if not out:
                 high = c
                 break
@@ -55,7 +65,8 @@ def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: i
         middle = (low + high) / 2
         if middle not in over:
             middles = _middles(low, high, levels)
-            over.update(zip(middles, tried(middles).violated.tolist(), strict=True))
+            found = yield middles
+            over.update(zip(middles, found.violated, strict=True))
         low, high = (middle, high) if over[middle] else (low, middle)
         halvings += 1
     return high

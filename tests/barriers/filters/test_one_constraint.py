@@ -177,7 +177,7 @@ def test_few_evaluations_do(monkeypatch: pytest.MonkeyPatch) -> None:
     x, calls = clouds(100).float(), list[int]()
     chosen = PredictiveFilter([SETS["ball"]], [β], h)
     inner = several.chances
-    monkeypatch.setattr(chosen, "_bounded", lambda y, start, μ, *_: (μ, start))
+    monkeypatch.setattr(several.Pushed, "out_of_reach", lambda self, farthest: np.array([], dtype=int))
     monkeypatch.setattr(several, "chances", lambda *a: (calls.append(len(a[1])), inner(*a))[1])
     memory = chosen.init(x)
     calls.clear()

@@ -23,7 +23,8 @@ def searched(needed: float, most: float, at_once: int, *, holes: bool = False) -
         c = torch.tensor(multiples, dtype=torch.float64)
         over = c < needed
         over &= ~((c * 1000).long() % 7 == 0) if holes else True
-        return Trials(over, torch.where(over, (needed - c) * (1 + (c * 17).sin() ** 2), -1.0))
+        worst = torch.where(over, (needed - c) * (1 + (c * 17).sin() ** 2), -1.0)
+        return Trials(over.tolist(), worst.tolist())
 
     return smallest(tried, most, at_once), calls
 
@@ -42,8 +43,7 @@ def test_several_at_once_find_what_one_after_the_other_does(most: float, holes: 
 
 def test_where_none_will_do_the_best_is_taken() -> None:
     def tried(multiples: Sequence[float]) -> Trials:
-        c = torch.tensor(multiples, dtype=torch.float64)
-        return Trials(torch.ones(len(c), dtype=torch.bool), (c - 64).abs())
+        return Trials([True] * len(multiples), [abs(c - 64) for c in multiples])
 
     assert [smallest(tried, 1e6, k) for k in (1, 3, 31)] == [64.0] * 3
 

@@ -1,0 +1,143 @@
+"""Clouds side by side are filtered with the bits that each has alone, however many there are, whether none,
+some or all of them are over their limit, and whether their moves are small or bounded.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from barriers.filters import lengthened, one_set, several
+from barriers.filters.predictive import PredictiveFilter
+from barriers.noise import Noise
+from barriers.sets import Ball, Box, HalfSpace
+from barriers.sets.base import UnsafeSet
+from lem_safe.keys import Key
+
+h = 0.01
+SETS: dict[str, UnsafeSet] = {
+    "a ball": Ball([1.0, 0.0], 0.5),
+    "a half-space": HalfSpace([1.0, 0.3], 0.6),
+    "either": Ball([0.0, 0.0], 0.4) | Box([0.2, 0.8], [0.6, 1.2]),
+}
+SHIFTS = {"none": 6.0, "some": 0.0, "all": -0.4}
+"""By how much the clouds are moved away from the sets, so that so many of them are over their limit."""
+
+
+def differences(chosen: PredictiveFilter, x: torch.Tensor, steps: int = 4) -> tuple[float, list[int]]:
+    """The largest difference between clouds side by side and one by one, of all that a step returns; and how
+    many clouds were pushed at each step.
+    """
+    memory, alone = chosen.init(x), [chosen.init(cloud) for cloud in x]
+    worst, pushed, at = 0.0, list[int](), [x, *x]
+    for k in range(steps):
+        noise = Key(5).fold(k).normal(x) * (2 * h) ** 0.5
+        u, memory, info = chosen.apply(at[0], -2 * at[0], memory)
+        pushed.append(int((info.multipliers != 0).sum()))
+        found = [chosen.apply(y, -2 * y, m) for y, m in zip(at[1:], alone, strict=True)]
+        for r, (v, after, told) in enumerate(found):
+            for a, b in zip((u[r], *(part[r] for part in (*memory, *info))), (v, *after, *told), strict=True):
+                worst = max(worst, float((a - b).abs().nan_to_num().max()) if a.numel() else 0.0)
+                assert a.shape == b.shape and a.dtype == b.dtype
+                assert torch.equal(a.isnan(), b.isnan())
+        alone = [after for _, after, _ in found]
+        at = [
+            at[0] + h * u + noise,
+            *(y + h * v + n for y, (v, _, _), n in zip(at[1:], found, noise, strict=True)),
+        ]
+    return worst, pushed
+
+
+def clouds(q: int, n: int, dtype: torch.dtype, shift: float) -> torch.Tensor:
+    x = 0.5 * Key(3).normal(torch.empty(q, n, 2, dtype=dtype))
+    return x + torch.tensor([0.6 - shift, 0.1], dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("n", [1, 3, 20])
+@pytest.mark.parametrize("q", [1, 2, 7, 100])
+def test_each_cloud_has_the_bits_that_it_has_alone(q: int, n: int, name: str, dtype: torch.dtype) -> None:
+    for shift in SHIFTS.values():
+        chosen = PredictiveFilter([SETS[name]], [0.05], h)
+        assert differences(chosen, clouds(q, n, dtype, shift), 2 if q == 100 else 4)[0] == 0.0
+
+
+def test_none_some_and_all_are_over() -> None:
+    chosen = PredictiveFilter([SETS["a ball"]], [0.05], h)
+    pushed = {name: differences(chosen, clouds(7, 20, torch.float32, s))[1] for name, s in SHIFTS.items()}
+    assert pushed["none"] == [0] * 4
+    assert 0 < min(pushed["some"]) and pushed["some"] != [7] * 4
+    assert pushed["all"][1:] == [7] * 3
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
+    """How many clouds each call of a function is about: its argument at this place."""
+    calls, inner = list[int](), getattr(owner, name)
+
+    def counting(*args: Any) -> Any:
+        calls.append(len(args[1].y) if isinstance(args[1], several.Clouds) else 1)
+        return inner(*args)
+
+    monkeypatch.setattr(owner, name, counting)
+    return calls
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("speed", [1.0, 8.0])
+def test_moves_that_are_bounded(speed: float, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scaled up side by side, and led out one by one where no multiple of the push is enough."""
+    longer = counted(monkeypatch, one_set, "lengthened")
+    rest = counted(monkeypatch, PredictiveFilter, "_bounded")
+    chosen = PredictiveFilter([SETS["a ball"]], [0.05], h, speed=speed)
+    assert differences(chosen, clouds(20, 20, dtype, 0.0))[0] == 0.0
+    assert max(longer) > 2 and len(rest) > 0
+
+
+def test_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = counted(monkeypatch, one_set, "lengthened")
+    factor = torch.tensor([[1.0, 0.0], [0.4, 0.7]], dtype=torch.float64)
+    chosen = PredictiveFilter([SETS["a half-space"]], [0.05], h, noise=Noise((2 * h) ** 0.5, factor))
+    assert differences(chosen, clouds(20, 20, torch.float64, 0.0))[0] == 0.0
+    assert longer
+
+
+def test_many_particles_far_from_the_set() -> None:
+    """What is too far away for a chance that counts is computed among many clouds as it is alone."""
+    x = clouds(100, 20, torch.float32, 0.9)
+    chosen = PredictiveFilter([SETS["a ball"]], [0.001], h)
+    assert differences(chosen, x, 2)[0] == 0.0
+
+
+def test_a_cloud_without_a_finite_position_is_left_as_it_is_alone() -> None:
+    x = clouds(7, 20, torch.float32, 0.0)
+    x[2, 3, 0] = torch.nan
+    assert differences(PredictiveFilter([SETS["a ball"]], [0.05], h), x, 2)[0] == 0.0
+
+
+def wrong_limit(pushed: several.Pushed, farthest: float) -> np.ndarray:
+    return np.array([], dtype=np.int64)
+
+
+def pooled(values: torch.Tensor) -> np.ndarray:
+    """The mean over all clouds for each of them."""
+    mean = values.double().mean((-1, -2), keepdim=True)[..., 0]
+    return np.broadcast_to(mean.numpy(), values.shape[:-1]).copy()
+
+
+FAULTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "moves that are not bounded": (several.Pushed, "out_of_reach", wrong_limit),
+    "a mean over all clouds": (several, "means", pooled),
+    "another ladder": (lengthened, "MOST", 2.0),  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = clouds(20, 20, torch.float32, 0.0)
+    chosen = PredictiveFilter([SETS["a ball"]], [0.05], h, speed=8.0)
+    assert differences(chosen, x)[0] == 0.0
+    monkeypatch.setattr(*FAULTS[fault])
+    assert differences(chosen, x)[0] > 0
