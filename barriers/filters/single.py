@@ -87,7 +87,7 @@ def least_push(
     first = _first(t, slope, n, start, aim)
 
     def tried(μ: float) -> Tried:
-        change = push * -μ
+        change = push * _in(push, -μ)
         moved = change if noise.factor is None else change @ noise.factor.to(change.dtype).T
         p, gradient = chance_along(unsafe, y + moved, noise)
         mean = (_sum(p) + others) / n + error
@@ -156,7 +156,7 @@ def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
         if done:
             break
         limit = _sum(beyond(s)) / n - over if limit is None else limit
-        moved = torch.add(s, c, alpha=μ)
+        moved = torch.add(s, c, alpha=_in(s, μ))
         density = normal_density(moved)
         f, first = _sum(beyond(moved)) / n - limit, _sum(c * -density) / n
         μ, done = _halley(μ, f, first, _sum(squared * (moved * density)) / n, aim)
@@ -176,6 +176,11 @@ def _over(a: float, b: float) -> float:
     if b != 0:
         return a / b
     return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+def _in(like: Tensor, number: float) -> float:
+    """The number, infinite where its size is too large for the dtype of a tensor, as in another tensor."""
+    return math.copysign(math.inf, number) if abs(number) > torch.finfo(like.dtype).max else number
 
 
 def _sum(values: Tensor) -> float:
