@@ -14,6 +14,7 @@ from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
 from barriers.filters.lengthened import lengthened
+from barriers.filters.one_constraint import column
 from barriers.noise import Noise
 from barriers.predicted import exact
 from barriers.qp.dual import Infeasible, OnInfeasible
@@ -133,7 +134,7 @@ class OneSet(ABC):
         usable = out[(μ[out] > 0) & (μ[out] < math.inf)]
         if len(usable):
             rows = torch.from_numpy(usable)
-            own = push.index_select(0, rows) * several.column(-μ[usable], push)[..., None]
+            own = push.index_select(0, rows) * column(-μ[usable], push)[..., None]
             longer = lengthened(unsafe, clouds.at(usable), noise, own, farthest)
             done = usable[longer.enough]
             μ[done] *= longer.multiple[longer.enough]

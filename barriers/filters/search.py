@@ -73,11 +73,10 @@ class Search(NamedTuple):
         """The same for a single constraint."""
 
         def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Ahead, np.ndarray]:
-            parts = (y, error, L, push)
+            z, ε, limit, own = y, error, L, push
             if which is not None:
                 places = torch.from_numpy(which).to(y.device)
-                parts = tuple(part.index_select(0, places) for part in parts)
-            z, ε, limit, own = parts
+                z, ε, limit, own = (part.index_select(0, places) for part in (y, error, L, push))
             change = against(own, column(μ, error))
             p, gradient = self.chances(z, change)
             mean, falls = self.whole.means(p, inner(gradient, own))

@@ -15,7 +15,16 @@ from truths import whole_tolerance as truths
 from barriers import pairs, predicted
 from barriers.coordinates import identity
 from barriers.derivatives import NotDifferentiable
-from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, mirror, predictive, single
+from barriers.filters import (
+    FILTERS,
+    EnsembleFilter,
+    MirrorStep,
+    PredictiveFilter,
+    mirror,
+    one_set,
+    predictive,
+    single,
+)
 from barriers.qp.dual import Infeasible
 from barriers.sets import (
     AnyOf,
@@ -310,7 +319,7 @@ def test_where_a_rule_is_flat_nobody_is_half_inside() -> None:
 def test_planted_fault_without_that_measurement_a_union_misses_its_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(predictive, "exact", lambda unsafe, noise: True)
+    monkeypatch.setattr(one_set, "exact", lambda unsafe, noise: True)
     unsafe = pull(build_sets({"it": APPROXIMATE["a polygon"]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
     mean, error, _ = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 120)
