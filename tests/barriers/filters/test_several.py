@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from barriers.filters import lengthened, one_set, several
+from barriers.filters.admission import granted
 from barriers.filters.predictive import PredictiveFilter
 from barriers.noise import Noise
 from barriers.sets import Ball, Box, HalfSpace
@@ -165,3 +166,16 @@ def test_planted_faults(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert differences(chosen, x)[0] == 0.0
     monkeypatch.setattr(*FAULTS[fault])
     assert differences(chosen, x)[0] > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [1, 3, 20])
+def test_moves_into_a_set_are_granted_as_in_each_cloud_alone(n: int, dtype: torch.dtype) -> None:
+    for q in (1, 2, 7, 100):
+        for share in (0.0, 0.1, 0.6, 1.0):
+            u, v, w = Key(q).fold(n).normal(torch.empty(3, q, n)).sigmoid()
+            was, would = (u < 0.3)[..., None], (v < share)[..., None]
+            most = was.sum(1).clamp(min=n // 3)
+            found = granted(was, would, most, w.to(dtype))
+            alone = [granted(*cloud) for cloud in zip(was, would, most, w.to(dtype), strict=True)]
+            assert torch.equal(found, torch.stack(alone))
