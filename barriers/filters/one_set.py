@@ -13,6 +13,7 @@ from barriers.arrays import Tensor, torch
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
+from barriers.filters.bounded import largest
 from barriers.filters.lengthened import lengthened
 from barriers.filters.one_constraint import column
 from barriers.noise import Noise
@@ -131,7 +132,7 @@ class OneSet(ABC):
         if not len(out):
             return found, pushed.mean, pushed.change
         μ, mean, change = found.copy(), pushed.mean.copy(), pushed.change.clone()
-        usable = out[(μ[out] > 0) & (μ[out] < math.inf)]
+        usable = out[(μ[out] > 0) & (μ[out] <= largest(push))]
         if len(usable):
             rows = torch.from_numpy(usable)
             own = push.index_select(0, rows) * column(-μ[usable], push)[..., None]

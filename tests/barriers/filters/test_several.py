@@ -142,6 +142,13 @@ def test_a_cloud_without_a_finite_position_is_left_as_it_is_alone() -> None:
     assert differences(PredictiveFilter([SETS["a ball"]], [0.05], h), x, 2)[0] == 0.0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sets_that_hold_everything(dtype: torch.dtype) -> None:
+    for radius in (1.5, 4.0, 1e6):
+        chosen = PredictiveFilter([Ball([0.6, 0.0], radius)], [0.05], h)
+        assert differences(chosen, clouds(7, 20, dtype, 0.0), 2)[0] == 0.0
+
+
 def wrong_limit(pushed: several.Pushed, farthest: float) -> np.ndarray:
     return np.array([], dtype=np.int64)
 
