@@ -4,6 +4,7 @@ The part of the noise across the radius adds its mean, (d − 1)σ², to the squ
 variance to that along it: the particle is inside where |ρ + σ'ξ| is at most a reach.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -57,13 +58,16 @@ def reach_of(radius: float, d: int, noise: Noise) -> tuple[float, float]:
     return max(r * r - across * σ2, 0.0) ** 0.5, noise.std * (1 + across * σ2 / (2 * r * r)) ** 0.5
 
 
+@lru_cache(maxsize=64)
+def _ends(reach: float, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 1"]:
+    return torch.tensor([[-reach], [reach]], dtype=dtype, device=device)
+
+
 def in_shell(
     ρ: Float[Tensor, "n"], reach: Float[Tensor, "n"] | float, σ: Float[Tensor, "n"] | float
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """P(|ρ + σξ| ≤ reach) and its derivative in ρ."""
-    ends = (
-        ρ.new_tensor([-reach, reach])[:, None] if isinstance(reach, float) else torch.stack([-reach, reach])
-    )
+    ends = _ends(reach, ρ.dtype, ρ.device) if isinstance(reach, float) else torch.stack([-reach, reach])
     z = (ρ + ends) / (SQRT2 * σ)
     far, near = torch.special.erfc(z).unbind()
     φ_far, φ_near = (z * z).neg_().exp_().unbind()

@@ -115,13 +115,17 @@ class MirrorStep:
         single = x.dim() == 2 and x.device.type == "cpu"
         L, room = (self._room_of_one if single else self._room)(memory.allowed, was, step_size)
         enters = would & ~was
-        refused = ~granted(was, would, room, uniforms, self.whole)
-        if bool(refused.any()):
-            parts = (x, y, refused, was, would)
-            flat = parts if x.dim() == 2 else (part.flatten(0, x.dim() - 2) for part in parts)
-            turned, now = self._turned_back(*flat)
-            y, would = turned.reshape(x.shape), now.reshape(was.shape)
-        tried, let_in, held = self.whole.count(enters, enters & ~refused[..., None], would)
+        if single and not self.whole.spread and not bool(enters.any()):
+            (held,) = self.whole.count(would)
+            tried = let_in = torch.zeros_like(held)
+        else:
+            refused = ~granted(was, would, room, uniforms, self.whole)
+            if bool(refused.any()):
+                parts = (x, y, refused, was, would)
+                flat = parts if x.dim() == 2 else (part.flatten(0, x.dim() - 2) for part in parts)
+                turned, now = self._turned_back(*flat)
+                y, would = turned.reshape(x.shape), now.reshape(was.shape)
+            tried, let_in, held = self.whole.count(enters, enters & ~refused[..., None], would)
         if bool((held > room).any()):  # of a cloud that started over a limit
             y, would = self._led_out(y, would, room)
             (held,) = self.whole.count(would)
