@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
+from barriers.derivatives import array_of
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.some_clouds import put_back, some
 from barriers.filters.whole import Whole
@@ -174,8 +175,9 @@ def numbers(values: Float[Tensor, "*k q 1"] | Numbers) -> Float[np.ndarray, "*k 
     """One number for each cloud, or several, without a copy where they are in this process."""
     if isinstance(values, np.ndarray):
         return values
-    found: np.ndarray = values.numpy(force=True)[..., 0]
-    return found
+    transformed = torch._C._functorch.is_functorch_wrapped_tensor(values)  # by torch.func: it has no memory
+    found: np.ndarray = array_of(values) if transformed else values.numpy(force=True)
+    return found[..., 0]
 
 
 def column(values: Numbers, like: Tensor) -> Float[Tensor, "q 1"]:
