@@ -10,13 +10,9 @@ import numpy as np
 from barriers.plain.arranging import stack
 from barriers.plain.kinds import bool_, float32, long
 from barriers.plain.pairs import matched
-from barriers.plain.tensor import Tensor, plain
+from barriers.plain.tensor import Tensor, listed, plain
 
 _int = builtins.int
-
-
-def _sizes(shape: tuple[Any, ...]) -> Any:
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
 
 
 def tensor(values: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -53,11 +49,11 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def zeros(*shape: Any, dtype: Any = None, device: Any = None, **how: Any) -> Tensor:
-    return Tensor(np.zeros(_sizes(shape), dtype or float32))
+    return Tensor(np.zeros(listed(shape), dtype or float32))
 
 
 def ones(*shape: Any, dtype: Any = None, device: Any = None, **how: Any) -> Tensor:
-    return Tensor(np.ones(_sizes(shape), dtype or float32))
+    return Tensor(np.ones(listed(shape), dtype or float32))
 
 
 def empty(*shape: Any, dtype: Any = None, device: Any = None, **how: Any) -> Tensor:

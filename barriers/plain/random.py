@@ -10,7 +10,7 @@ import numpy as np
 
 from barriers.plain.kinds import float32
 from barriers.plain.needs import needing
-from barriers.plain.tensor import Tensor
+from barriers.plain.tensor import Tensor, listed
 
 
 class Generator:
@@ -30,16 +30,12 @@ def _stream(generator: Generator | None) -> np.random.Generator:
     return generator.stream
 
 
-def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-
-
 def randn(*sizes: Any, generator: Generator | None = None, dtype: Any = None, **how: Any) -> Tensor:
-    return Tensor(_stream(generator).standard_normal(_shape(sizes)).astype(dtype or float32))
+    return Tensor(_stream(generator).standard_normal(listed(sizes)).astype(dtype or float32))
 
 
 def rand(*sizes: Any, generator: Generator | None = None, dtype: Any = None, **how: Any) -> Tensor:
-    return Tensor(_stream(generator).random(_shape(sizes)).astype(dtype or float32))
+    return Tensor(_stream(generator).random(listed(sizes)).astype(dtype or float32))
 
 
 def randint(*bounds: Any, generator: Generator | None = None, **how: Any) -> Tensor:
