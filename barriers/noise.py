@@ -4,6 +4,7 @@ The part of the noise across the radius adds its mean, (d − 1)σ², to the squ
 variance to that along it: the particle is inside where |ρ + σ'ξ| is at most a reach.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -65,13 +66,17 @@ def _ends(reach: float, dtype: torch.dtype, device: torch.device) -> Float[Tenso
 
 def in_shell(
     ρ: Float[Tensor, "n"], reach: Float[Tensor, "n"] | float, σ: Float[Tensor, "n"] | float
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """P(|ρ + σξ| ≤ reach) and its derivative in ρ."""
+) -> tuple[Float[Tensor, "n"], Callable[[], Float[Tensor, "n"]]]:
+    """P(|ρ + σξ| ≤ reach), and what computes its derivative in ρ."""
     ends = _ends(reach, ρ.dtype, ρ.device) if isinstance(reach, float) else torch.stack([-reach, reach])
     z = (ρ + ends) / (SQRT2 * σ)
     far, near = torch.special.erfc(z).unbind()
-    φ_far, φ_near = (z * z).neg_().exp_().unbind()
-    return (far - near).mul_(0.5), (φ_near - φ_far) * (DENSITY / σ)
+
+    def slope() -> Tensor:
+        φ_far, φ_near = (z * z).neg_().exp_().unbind()
+        return (φ_near - φ_far) * (DENSITY / σ)
+
+    return (far - near).mul_(0.5), slope
 
 
 def beyond(dtype: torch.dtype) -> float:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from barriers.arrays import Tensor, torch
 from barriers.columns import columns_of, where_true
 from barriers.noise import Noise, beyond, in_shell, reach_of
-from barriers.predicted import chance
+from barriers.predicted import Chance, chance
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.sets.pull import Pulled
@@ -47,7 +47,7 @@ class Near(NamedTuple):
         offset = offset if change is None else offset + change.index_select(1, self.particle)
         ρ = ((offset * offset).sum(0) + self.tiny).sqrt()
         p, slope = in_shell(ρ, self.reach, self.deviation)
-        return Pairs(self.particle, self.sizes, p, offset * (slope / ρ), self)
+        return Pairs(self.particle, self.sizes, p, offset * (slope() / ρ), self)
 
     def among(self, which: Int[Tensor, "q"], place: Int[Tensor, "n"]) -> "Near":
         """These pairs, in ascending order, of particles that have other places."""
@@ -118,10 +118,12 @@ def beside(sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], noise: Noise) -> 
 
 def chance_along(
     unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+) -> Chance:
     """The chance of every particle, with its gradient, under a metric along the columns of its factor."""
-    p, gradient = chance(unsafe, y, noise)
-    return p, gradient if noise.factor is None else gradient @ noise.factor.to(gradient.dtype)
+    found, factor = chance(unsafe, y, noise), noise.factor
+    if factor is None:
+        return found
+    return Chance(found.value, lambda: found.gradient @ factor.to(found.gradient.dtype))
 
 
 def _ball(unsafe: UnsafeSet) -> Ball | None:

@@ -17,9 +17,8 @@ during the run). Kinks are allowed: nothing here is differentiated twice, so the
 (B.5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import singledispatch
-from typing import NamedTuple
 
 from jaxtyping import Float
 
@@ -44,11 +43,25 @@ MANY = 1024
 """Where a set is too far away, the chance of so many rows or more is not computed."""
 
 
-class Chance(NamedTuple):
-    """The probability of being inside after the noise, and its gradient in y."""
+class Chance:
+    """The probability of being inside after the noise, and its gradient in y, [*n] and [*n, d]; the gradient
+    may be computed when it is first asked for: most searches end with a value.
+    """
 
-    value: Float[Tensor, "n"]
-    gradient: Float[Tensor, "n d"]
+    def __init__(self, value: Tensor, gradient: Tensor | Callable[[], Tensor]):
+        self.value, self._gradient = value, gradient
+
+    @property
+    def gradient(self) -> Tensor:
+        """The gradient of each chance."""
+        if not isinstance(self._gradient, Tensor):
+            self._gradient = self._gradient()
+        return self._gradient
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The value, then the gradient."""
+        yield self.value
+        yield self.gradient
 
 
 @singledispatch
@@ -92,7 +105,7 @@ def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
     def evaluated(y: Tensor) -> Chance:
         offset, ρ = unsafe.offset(y)
         value, slope = in_shell(ρ, reach, σ)
-        return Chance(value, (slope / ρ)[:, None] * offset)
+        return Chance(value, lambda: (slope() / ρ)[:, None] * offset)
 
     return evaluated(y) if noise.every else _near(unsafe, y, σ, evaluated)
 
@@ -183,7 +196,7 @@ def _chance_in_faceted(unsafe: Faceted, y: Tensor, noise: Noise) -> Chance:
 @chance.register
 def _chance_in_not(unsafe: Not, y: Tensor, noise: Noise) -> Chance:
     inner = chance(unsafe.inner, y, noise)
-    return Chance(1 - inner.value, -inner.gradient)
+    return Chance(1 - inner.value, lambda: -inner.gradient)
 
 
 @chance.register
@@ -213,14 +226,14 @@ def _chance_in_pulled(unsafe: Pulled, y: Tensor, noise: Noise) -> Chance:
 def _chance_in_projected(unsafe: Projected, y: Tensor, noise: Noise) -> Chance:
     w = unsafe.directions.to(y.dtype)
     inner = chance(unsafe.inner, y @ w.T, noise.seen_through(w))
-    return Chance(inner.value, inner.gradient @ w)
+    return Chance(inner.value, lambda: inner.gradient @ w)
 
 
 @chance.register
 def _chance_in_columns(unsafe: Columns, y: Tensor, noise: Noise) -> Chance:
     w = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[unsafe.index]
     inner = chance(unsafe.inner, y[:, unsafe.index], noise.seen_through(w))
-    return Chance(inner.value, inner.gradient @ w)
+    return Chance(inner.value, lambda: inner.gradient @ w)
 
 
 exact.register(HalfSpace)(lambda unsafe, noise: True)

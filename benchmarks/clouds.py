@@ -1,10 +1,11 @@
 """How long 100 clouds of 20 particles take, taking their steps together, beside one cloud of 2,000.
 
     python -m benchmarks clouds
-    python -m benchmarks.clouds [--steps N] [--rounds N]
+    python -m benchmarks.clouds [--steps N] [--rounds N] [--takes N]
 
-Both are run as `run` runs them, recorded and counted, in one process on one core, turn about: processor time,
-of each the least of several rounds. Two dimensions, float32, one ball, at most 5 % of the particles in it; an
+Both are run as `run` runs them, recorded and counted, in one process on one core, turn about. The same run is
+taken several times: of each round of steps the least processor time of all takes, and of these the mean over
+the rounds, since some steps are more work than others. Two dimensions, float32, one ball, at most 5 % of the particles in it; an
 energy that costs next to nothing (a ring) and a network (an MLP, three layers of 64). `one by one` is what
 the clouds take each by itself.
 """
@@ -12,7 +13,7 @@ the clouds take each by itself.
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,42 +53,56 @@ filter: FILTER
 """
 
 
-def measure(steps: int = 30, rounds: int = 15) -> list[dict[str, Any]]:
+def measure(steps: int = 30, rounds: int = 8, takes: int = 4) -> list[dict[str, Any]]:
     """One row for each energy and filter: milliseconds per step of each, and the ratio of the first two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [_row(energy, chosen, steps, rounds) for energy in ("ring", "network") for chosen in FILTERS]
+        return [
+            _row(energy, chosen, steps, rounds, takes)
+            for energy in ("ring", "network")
+            for chosen in FILTERS
+        ]
     finally:
         torch.set_num_threads(threads)
 
 
 @torch.no_grad()
-def _row(energy: str, chosen: str, steps: int, rounds: int) -> dict[str, Any]:
+def _row(energy: str, chosen: str, steps: int, rounds: int, takes: int) -> dict[str, Any]:
     few, many = (_problem(energy, chosen, n) for n in (PARTICLES, PARTICLES * CLOUDS))
+    each = [_take(few, many, steps, rounds) for _ in range(takes)]
+    seconds = {side: sum(map(min, zip(*(take[side] for take in each), strict=True))) for side in each[0]}
+    per_step = {side: total / (rounds * steps) for side, total in seconds.items()}
+    per_step["one_by_one"] *= CLOUDS / ALONE
+    return {
+        "energy": energy,
+        "filter": chosen,
+        **{f"{side}_ms": round(1e3 * taken, 3) for side, taken in per_step.items()},
+        "ratio": round(per_step["clouds"] / per_step["one"], 2),
+    }
+
+
+def _take(few: Problem, many: Problem, steps: int, rounds: int) -> dict[str, list[float]]:
+    """The processor time of every round of each side, of a run from its start."""
     together = RecordedClouds(_course(few), *zip(*_begun(few, CLOUDS), strict=True))
     one = RecordedChain(_course(many), Key(3).fold("chain"), start(many, Key(3)))
     alone = [RecordedChain(_course(few), *begun) for begun in _begun(few, ALONE)]
     sides = {"one": [one], "clouds": [together], "one_by_one": alone}
     for chains in sides.values():
-        for chain in chains:
-            for _ in range(WARM):
-                chain.advance()
-    least = dict.fromkeys(sides, float("inf"))
+        _advanced(chains, WARM)
+    taken: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side, chains in sides.items():
             began = time.process_time()
-            for chain in chains:
-                for _ in range(steps):
-                    chain.advance()
-            least[side] = min(least[side], (time.process_time() - began) / steps)
-    least["one_by_one"] *= CLOUDS / ALONE
-    return {
-        "energy": energy,
-        "filter": chosen,
-        **{f"{side}_ms": round(1e3 * seconds, 3) for side, seconds in least.items()},
-        "ratio": round(least["clouds"] / least["one"], 2),
-    }
+            _advanced(chains, steps)
+            taken[side].append(time.process_time() - began)
+    return taken
+
+
+def _advanced(chains: Sequence[RecordedChain | RecordedClouds], steps: int) -> None:
+    for chain in chains:
+        for _ in range(steps):
+            chain.advance()
 
 
 def _problem(energy: str, chosen: str, samples: int) -> Problem:
@@ -113,5 +128,6 @@ def _begun(problem: Problem, clouds: int) -> Iterator[tuple[CloudKey, torch.Tens
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--takes", type=int, default=4)
     print(json.dumps(measure(**vars(parser.parse_args())), indent=1))

@@ -31,34 +31,34 @@ def lengthened(
     """The smallest multiple of each push that is enough; where none is, the best."""
     searches = [search(MOST, AT_ONCE // max(push[0].numel(), 1)) for _ in push]
     wanted = {r: next(own) for r, own in enumerate(searches)}
-    seen: list[dict[float, float]] = [{} for _ in push]
+    seen: list[dict[float, tuple[float, Tensor]]] = [{} for _ in push]
     multiple = np.empty(len(push))
     while wanted:
         of = np.repeat(list(wanted), [len(own) for own in wanted.values()])
-        c = torch.tensor([one for own in wanted.values() for one in own], dtype=torch.float64)
-        rows, trials = torch.from_numpy(of), clouds.at(of)
+        c = torch.from_numpy(np.array([one for own in wanted.values() for one in own]))
+        rows = torch.from_numpy(of)
         change = along(push.index_select(0, rows), farthest, c[:, None, None])
-        mean = moved(unsafe, trials, noise, change)[0]
-        results, begin = list(zip(mean.tolist(), (mean - trials.limit).tolist(), strict=True)), 0
+        mean = moved(unsafe, clouds.y.index_select(0, rows), noise, change)[0] + clouds.error[of]
+        means, over, begin = mean.tolist(), (mean - clouds.limit[of]).tolist(), 0
         for r, own in list(wanted.items()):
-            means, over = zip(*results[begin : begin + len(own)], strict=True)
+            part = slice(begin, begin + len(own))
             begin += len(own)
-            seen[r].update(zip(own, means, strict=True))
-            found = _told(searches[r], over)
+            seen[r].update(zip(own, zip(means[part], change[part], strict=True), strict=True))
+            found = _told(searches[r], over[part])
             if isinstance(found, float):
                 multiple[r] = found
                 del wanted[r]
             else:
                 wanted[r] = found
-    change = along(push, farthest, torch.from_numpy(multiple)[:, None, None])
-    mean = np.array([own[c] for own, c in zip(seen, multiple.tolist(), strict=True)])
+    best = [own[c] for own, c in zip(seen, multiple.tolist(), strict=True)]
+    mean = np.array([one for one, _ in best])
     over = mean - clouds.limit
-    return Lengthened(multiple, Pushed(change, mean, over), over <= 0)
+    return Lengthened(multiple, Pushed(torch.stack([change for _, change in best]), mean, over), over <= 0)
 
 
-def _told(own: Search, over: tuple[float, ...]) -> list[float] | float:
+def _told(own: Search, over: list[float]) -> list[float] | float:
     """What a search wants tried next, after these violations, or what it has found."""
     try:
-        return own.send(Trials([v > 0 for v in over], list(over)))
+        return own.send(Trials([v > 0 for v in over], over))
     except StopIteration as end:
         return float(end.value)

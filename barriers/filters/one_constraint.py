@@ -32,10 +32,14 @@ Numbers = Float[np.ndarray, "q"]
 
 
 Found = TypeVar("Found", bound=Any)
-Evaluate = Callable[[Int[np.ndarray, "q"] | None, Numbers], tuple[Found, Numbers]]
+Evaluate = Callable[[Int[np.ndarray, "q"] | None, Numbers], tuple[Found, Callable[[], Numbers]]]
 """What some of the clouds (None: all of them) are with these multipliers, a named tuple whose `violation`,
-[q, 1] or numbers, is to become 0, and by how much that falls per unit of the multiplier.
+[q, 1] or numbers, is to become 0, and what computes by how much that falls per unit of the multiplier.
 """
+
+
+TooFar = Callable[[Any], Bool[np.ndarray, "q"]]
+"""Which clouds are not looked at further, as they are, since what is found is not used as it is."""
 
 
 class Bracket(NamedTuple):
@@ -77,24 +81,41 @@ def least(
     falls: Numbers,
     μ: Numbers,
     aim: float,
-    too_far: Callable[[Found], Bool[np.ndarray, "q"]] | None = None,
+    too_far: TooFar | None = None,
 ) -> tuple[Numbers, Found]:
     """The least multiplier of each cloud with a violation of at most 0, and what the cloud is with it; where
     none is found, that with the least violation.
 
     start: the clouds with the multiplier 0, all of them violated; falls: by how much per unit. μ: the first
-    to try. too_far: clouds that are not looked at further, since what is found is not used as it is.
+    to try.
     """
     at, falling = evaluate(None, μ)
-    over = numbers(at.violation)
-
-    def unsettled() -> np.ndarray:
-        out: np.ndarray = (over > 0) | (over < -NEAR * aim)
-        return out & ~too_far(at) if too_far is not None and out.any() else out
-
-    going = unsettled()
-    if not going.any():
+    if not unsettled(at, aim, too_far).any():
         return μ, at
+    return continued(evaluate, start, falls, (μ, at, falling), aim, too_far)
+
+
+def unsettled(at: Any, aim: float, too_far: TooFar | None = None) -> Bool[np.ndarray, "q"]:
+    """Which clouds are not at their limits yet, and are to be looked at further."""
+    over = numbers(at.violation)
+    out: np.ndarray = (over > 0) | (over < -NEAR * aim)
+    return out & ~too_far(at) if too_far is not None and out.any() else out
+
+
+@np.errstate(all="ignore")
+def continued(
+    evaluate: Evaluate[Found],
+    start: Found,
+    falls: Numbers,
+    tried: tuple[Numbers, Found, Callable[[], Numbers]],
+    aim: float,
+    too_far: TooFar | None = None,
+) -> tuple[Numbers, Found]:
+    """`least`, after a first trial: the multipliers, what the clouds are with them, and what computes by how
+    much that falls.
+    """
+    μ, at, falling = tried
+    over, going = numbers(at.violation), unsettled(at, aim, too_far)
     found, worst = start, numbers(start.violation).copy()
     bracket, chosen, left = Bracket.of(worst + aim, falls), np.zeros_like(μ), np.arange(len(μ))
     for _ in range(ITERATIONS):
@@ -104,15 +125,17 @@ def least(
         found = _kept(found, left, better, at)
         on = (going & np.isfinite(over)).nonzero()[0]
         if len(on) < len(left):
-            left, μ, over, falling = left[on], μ[on], over[on], falling[on]
+            left, μ, over, falls = left[on], μ[on], over[on], falling()[on]
             bracket = Bracket(*(part[on] for part in bracket))
+        else:
+            falls = falling()
         last = μ
-        μ, bracket = bracket.next(last, over + aim, falling)
+        μ, bracket = bracket.next(last, over + aim, falls)
         if np.array_equal(μ, last):  # none is left, or nothing is left to try
             break
         at, falling = evaluate(left, μ)
         over = numbers(at.violation)
-        going = unsettled()
+        going = unsettled(at, aim, too_far)
     return chosen, found
 
 
@@ -147,18 +170,18 @@ def if_flat(
     squared = c * c
     value, falls, second = means(torch.stack([φ.value, slope, squared * φ.second]))
     limit = value - over
-    μ, done = _halley(np.zeros_like(over), over, -falls, second, aim)
+    μ, done = halley(np.zeros_like(over), over, -falls, second, aim)
     for _ in range(ROUNDS):
         if done.all():
             break
         φ = profile(torch.addcmul(s, c, column(μ, s)))
         value, first, second = means(torch.stack([φ.value, c * φ.first, squared * φ.second]))
-        better, near = _halley(μ, value - limit, first, second, aim)
+        better, near = halley(μ, value - limit, first, second, aim)
         μ, done = np.where(done, μ, better), done | near
     return np.where(np.isfinite(μ), μ, 0.0), falls
 
 
-def _halley(
+def halley(
     μ: Numbers, f: Numbers, first: Numbers, second: Numbers, aim: float
 ) -> tuple[Numbers, Bool[np.ndarray, "q"]]:
     """Halley's step from μ, at most twice Newton's, and whether what it leaves of f, which is of the order of

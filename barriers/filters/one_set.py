@@ -17,7 +17,7 @@ from barriers.filters.bounded import largest
 from barriers.filters.lengthened import lengthened
 from barriers.filters.one_constraint import column
 from barriers.noise import Noise
-from barriers.predicted import exact
+from barriers.predicted import Chance, exact
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
@@ -85,7 +85,7 @@ class OneSet(ABC):
         if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
             ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
             start = (
-                _unmoved(ahead.chance, ahead.gradient, ε, limit)
+                _unmoved(ahead.chance, ε, limit)
                 if ahead.rows is None  # of a large cloud not all chances are known
                 else self._ahead_of(y, torch.zeros_like(y), ε, limit)
             )
@@ -105,11 +105,11 @@ class OneSet(ABC):
             error = error + weight * (found - error)
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
-        p, gradient = several.chances(unsafe, y, self.noise)
-        mean, μ = several.means(p) + error, np.zeros_like(error)
+        found = several.chances(unsafe, y, self.noise)
+        mean, μ = several.means(found.value) + error, np.zeros_like(error)
         which = (mean > L).nonzero()[0]
         if len(which):
-            places, clouds = torch.from_numpy(which), several.Clouds(y, p, gradient, error, L)
+            places, clouds = torch.from_numpy(which), several.Clouds(y, *found, error, L)
             μ[which], mean[which], change = self._each_pushed(clouds.at(which))
             faster = drift.index_select(0, places).add_(change / h)
             drift = drift.index_copy(0, places, faster)
@@ -131,27 +131,32 @@ class OneSet(ABC):
         out = pushed.out_of_reach(farthest)
         if not len(out):
             return found, pushed.mean, pushed.change
-        μ, mean, change = found.copy(), pushed.mean.copy(), pushed.change.clone()
+        μ, mean, change = found, pushed.mean, pushed.change
+        left = np.zeros(len(μ), dtype=bool)
+        left[out] = True
         usable = out[(μ[out] > 0) & (μ[out] <= largest(push))]
         if len(usable):
             rows = torch.from_numpy(usable)
             own = push.index_select(0, rows) * column(-μ[usable], push)[..., None]
             longer = lengthened(unsafe, clouds.at(usable), noise, own, farthest)
-            done = usable[longer.enough]
-            μ[done] *= longer.multiple[longer.enough]
-            mean[done] = longer.pushed.mean[longer.enough]
-            change[torch.from_numpy(done)] = longer.pushed.change[torch.from_numpy(longer.enough)]
-            out = np.setdiff1d(out, done)
-        for r in out.tolist():
+            enough = longer.enough.nonzero()[0]
+            done = usable[enough]
+            μ[done] *= longer.multiple[enough]
+            mean[done] = longer.pushed.mean[enough]
+            moves = longer.pushed.change.index_select(0, torch.from_numpy(enough))
+            change.index_copy_(0, torch.from_numpy(done), moves)
+            left[done] = False
+        for r in left.nonzero()[0].tolist():
             ε, limit, first = (torch.from_numpy(part[r : r + 1]) for part in (clouds.error, clouds.limit, μ))
-            start = _unmoved(clouds.chance[r], clouds.gradient[r], ε, limit)
+            start = _unmoved(Chance(clouds.chance[r], clouds.gradient[r]), ε, limit)
             ν, led = self._bounded(clouds.y[r], start, first, ε, limit, farthest)
             μ[r], mean[r], change[r] = float(ν), float(led.mean), led.change
         return μ, mean, change
 
 
-def _unmoved(p: Float[Tensor, "n"], gradient: Float[Tensor, "n d"], error: Tensor, limit: Tensor) -> Ahead:
+def _unmoved(chance: Chance, error: Tensor, limit: Tensor) -> Ahead:
     """What is ahead of a cloud without a change."""
+    p, gradient = chance
     mean = p.sum(dtype=torch.float64) / len(p) + error
     return Ahead(torch.zeros_like(gradient), mean, p[:, None], gradient[:, None], mean - limit)
 

@@ -72,7 +72,7 @@ class Search(NamedTuple):
     ) -> tuple[Float[Tensor, "q 1"], Ahead]:
         """The same for a single constraint."""
 
-        def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Ahead, np.ndarray]:
+        def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Ahead, Callable[[], np.ndarray]]:
             z, ε, limit, own = y, error, L, push
             if which is not None:
                 places = torch.from_numpy(which).to(y.device)
@@ -80,7 +80,7 @@ class Search(NamedTuple):
             change = against(own, column(μ, error))
             p, gradient = self.chances(z, change)
             mean, falls = self.whole.means(p, inner(gradient, own))
-            return Ahead(change, mean + ε, p, gradient, mean + ε - limit), numbers(falls)
+            return Ahead(change, mean + ε, p, gradient, mean + ε - limit), lambda: numbers(falls)
 
         def too_far(at: Ahead) -> np.ndarray:
             return ~self.near(at.change).numpy(force=True)

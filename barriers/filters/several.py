@@ -4,17 +4,34 @@ by side: what `single` does of one cloud, with the same bits.
 Positions are tensors [q, n, d]; what there is one number of for each cloud is a column [q, 1], or in numpy.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.filters.one_constraint import Numbers, column, if_flat, least, numbers
-from barriers.filters.push import depth, inner, narrowing, normal_profile
+from barriers.filters import single
+from barriers.filters.flat import Flat
+from barriers.filters.one_constraint import (
+    ROUNDS,
+    Numbers,
+    column,
+    continued,
+    halley,
+    numbers,
+    unsettled,
+)
+from barriers.filters.push import depth, inner, narrowing
 from barriers.noise import Noise
 from barriers.pairs import chance_along
+from barriers.predicted import Chance
 from barriers.sets.base import UnsafeSet
+
+
+FEW = 4
+"""So many clouds that are not yet at their limits are looked at one after the other."""
 
 
 class Pushed(NamedTuple):
@@ -57,21 +74,21 @@ class Clouds(NamedTuple):
 
 def chances(
     unsafe: UnsafeSet, y: Float[Tensor, "q n d"], noise: Noise
-) -> tuple[Float[Tensor, "q n"], Float[Tensor, "q n d"]]:
+) -> Chance:
     """The chance of every particle, with its gradient, however far it is: no cloud's depend on how many there
     are.
     """
-    p, gradient = chance_along(unsafe, y.reshape(-1, y.shape[-1]), noise._replace(every=True))
-    return p.reshape(y.shape[:-1]), gradient.reshape(y.shape)
+    found = chance_along(unsafe, y.reshape(-1, y.shape[-1]), noise._replace(every=True))
+    return Chance(found.value.reshape(y.shape[:-1]), lambda: found.gradient.reshape(y.shape))
 
 
 def moved(
-    unsafe: UnsafeSet, clouds: Clouds, noise: Noise, change: Float[Tensor, "q n d"]
-) -> tuple[Numbers, Float[Tensor, "q n"], Float[Tensor, "q n d"]]:
-    """The mean chance of each cloud after a change of its particles, their chances, and the gradients."""
+    unsafe: UnsafeSet, y: Float[Tensor, "q n d"], noise: Noise, change: Float[Tensor, "q n d"]
+) -> tuple[Numbers, Chance]:
+    """The mean chance of each cloud at y after a change of its particles, and their chances."""
     mapped = change if noise.factor is None else change @ noise.factor.to(change.dtype).T
-    p, gradient = chances(unsafe, clouds.y + mapped, noise)
-    return means(p) + clouds.error, p, gradient
+    found = chances(unsafe, y + mapped, noise)
+    return means(found.value), found
 
 
 def least_push(
@@ -84,20 +101,57 @@ def least_push(
     t = depth(clouds.chance)
     push = narrowing(t)[..., None] * clouds.gradient
 
-    def tried(which: np.ndarray | None, μ: np.ndarray) -> tuple[Pushed, np.ndarray]:
-        few, own = clouds, push
+    def too_far(at: Pushed) -> np.ndarray:
+        return ~(at.longest() <= farthest)
+
+    def tried(which: np.ndarray | None, μ: np.ndarray) -> tuple[Pushed, Callable[[], np.ndarray]]:
+        y, own, error, limit = clouds.y, push, clouds.error, clouds.limit
         if which is not None and len(which) < len(push):
-            few, own = clouds.at(which), push.index_select(0, torch.from_numpy(which))
+            places = torch.from_numpy(which)
+            y, own, error, limit = y[places], push[places], error[which], limit[which]
         change = own * column(-μ, own)[..., None]
-        mean, _, gradient = moved(unsafe, few, noise, change)
-        return Pushed(change, mean, mean - few.limit), means(inner(gradient, own))
+        mean, found = moved(unsafe, y, noise, change)
+        mean = mean + error
+        return Pushed(change, mean, mean - limit), lambda: means(inner(found.gradient, own))
 
     mean = means(clouds.chance) + clouds.error
     start = Pushed(torch.zeros_like(push), mean, mean - clouds.limit)
     slope = inner(clouds.gradient, push)
-    first, falls = if_flat(normal_profile, -t, slope, start.violation + aim, means, aim)
-    μ, found = least(tried, start, falls, first, aim, lambda at: ~(at.longest() <= farthest))
-    return μ, found, push
+    falls = means(slope)
+    first = _first(Flat(t, slope, t.shape[1]), start.violation + aim, falls, aim)
+    at, falling = tried(None, first)
+    going = unsettled(at, aim, too_far).nonzero()[0]
+    if len(going) > FEW:
+        return *continued(tried, start, falls, (first, at, falling), aim, too_far), push
+    if len(going):
+        slopes = falling()
+    for r in going.tolist():
+        begun = single.Tried(0.0, None, *_of(start, r), partial(falls.item, r))
+        here = single.Tried(first.item(r), at.change[r], *_of(at, r), partial(slopes.item, r))
+        own = single.pushed(unsafe, clouds.y[r], noise, push[r], clouds.error.item(r), clouds.limit.item(r))
+        found = single.continued(own, begun, here, aim, lambda one: not one.longest() <= farthest)
+        first[r], at.mean[r], at.violation[r] = found.multiplier, found.mean, found.violation
+        at.change[r] = 0.0 if found.change is None else found.change
+    return first, at, push
+
+
+def _of(pushed: Pushed, r: int) -> tuple[float, float]:
+    return pushed.mean.item(r), pushed.violation.item(r)
+
+
+@np.errstate(all="ignore")
+def _first(flat: Flat, over: Numbers, falls: Numbers, aim: float) -> Numbers:
+    """The multipliers that flat boundaries would have (Q.7)."""
+    μ, done = halley(np.zeros_like(over), over, -falls, flat.bend, aim)
+    limit: Numbers | None = None
+    for _ in range(ROUNDS):
+        if done.all():
+            break
+        limit = flat.value() - over if limit is None else limit
+        value, first, second = flat.at(μ)
+        better, near = halley(μ, value - limit, first, second, aim)
+        μ, done = np.where(done, μ, better), done | near
+    return np.where(np.isfinite(μ), μ, 0.0)
 
 
 def fractions(unsafe: UnsafeSet, x: Float[Tensor, "q n d"]) -> Float[np.ndarray, "q"]:

@@ -8,26 +8,28 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.columns import where_true
 from barriers.filters import nearby
+from barriers.filters.flat import Flat
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.one_constraint import NEAR, ROUNDS
-from barriers.filters.push import beyond, depth, inner, narrowing, normal_density
+from barriers.filters.push import depth, inner, narrowing
 from barriers.noise import Noise
 from barriers.pairs import beside, chance_along
+from barriers.predicted import Chance
 from barriers.sets.base import UnsafeSet
 
 
 class Ahead(NamedTuple):
-    """The cloud ahead of the noise: the chances that are not negligible, their gradients, and the particles
-    they are of (None: all of them); the sum of all chances.
+    """The cloud ahead of the noise: the chances that are not negligible, and the particles they are of (None:
+    all of them); the sum of all chances.
     """
 
-    chance: Float[Tensor, "r"]
-    gradient: Float[Tensor, "r d"]
+    chance: Chance
     rows: Int[Tensor, "r"] | None
     total: float
 
@@ -51,10 +53,10 @@ class Tried(NamedTuple):
 def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
     """The chances of all particles, or of those near the set."""
     if len(y) < nearby.FEWEST:
-        p, gradient = chance_along(unsafe, y, noise)
-        return Ahead(p, gradient, None, _sum(p))
+        found = chance_along(unsafe, y, noise)
+        return Ahead(found, None, _sum(found.value))
     pairs = beside([unsafe], y, noise)
-    return Ahead(pairs.chance, pairs.gradient.T, pairs.particle, _sum(pairs.chance))
+    return Ahead(Chance(pairs.chance, pairs.gradient.T), pairs.particle, _sum(pairs.chance))
 
 
 def least_push(
@@ -71,7 +73,8 @@ def least_push(
     `aim` below it; and which particles it moves (None: all of them). Moves farther than `farthest` are not
     looked into further.
     """
-    n, p, gradient, rows = len(y), ahead.chance, ahead.gradient, ahead.rows
+    n, rows = len(y), ahead.rows
+    p, gradient = ahead.chance
     t = depth(p)
     r = narrowing(t)
     push, others = r[:, None] * gradient, 0.0
@@ -85,33 +88,54 @@ def least_push(
     falls = _sum(slope) / n
     start = Tried(0.0, None, mean, mean - L, lambda: falls)
     first = _first(t, slope, n, start, aim)
+    tried = pushed(unsafe, y, noise, push, error, L, n, others)
+    return least(tried, start, first, aim, lambda at: not at.longest() <= farthest), rows
+
+
+def pushed(
+    unsafe: UnsafeSet,
+    y: Float[Tensor, "r d"],
+    noise: Noise,
+    push: Float[Tensor, "r d"],
+    error: float,
+    L: float,
+    n: int | None = None,
+    others: float = 0.0,
+) -> Callable[[float], Tried]:
+    """What multiples of a push do; n: how many particles the cloud has, if more; others: their chances."""
+    n = len(y) if n is None else n
 
     def tried(μ: float) -> Tried:
         change = push * _in(push, -μ)
         moved = change if noise.factor is None else change @ noise.factor.to(change.dtype).T
-        p, gradient = chance_along(unsafe, y + moved, noise)
-        mean = (_sum(p) + others) / n + error
-        return Tried(μ, change, mean, mean - L, lambda: _sum(inner(gradient, push)) / n)
+        found = chance_along(unsafe, y + moved, noise)
+        mean = (_sum(found.value) + others) / n + error
+        return Tried(μ, change, mean, mean - L, lambda: _sum(inner(found.gradient, push)) / n)
 
-    return least(tried, start, first, aim, lambda at: not at.longest() <= farthest), rows
+    return tried
 
 
 def least(
     tried: Callable[[float], Tried], start: Tried, first: float, aim: float, too_far: Callable[[Tried], bool]
 ) -> Tried:
     """`one_constraint.least` of a single cloud: the same numbers."""
-
-    def settled(at: Tried) -> bool:
-        return not (at.violation > 0 or at.violation < -NEAR * aim) or too_far(at)
-
     at = tried(first)
-    if settled(at):
-        return at
+    return at if _settled(at, aim, too_far) else continued(tried, start, at, aim, too_far)
+
+
+def _settled(at: Tried, aim: float, too_far: Callable[[Tried], bool]) -> bool:
+    return not (at.violation > 0 or at.violation < -NEAR * aim) or too_far(at)
+
+
+def continued(
+    tried: Callable[[float], Tried], start: Tried, at: Tried, aim: float, too_far: Callable[[Tried], bool]
+) -> Tried:
+    """`one_constraint.continued` of a single cloud: the same numbers."""
     found, bracket = start, _Bracket(0.0, start.violation + aim, start.falls())
     for _ in range(ITERATIONS):
         if at.violation <= 0 or (found.violation > 0 and at.violation < found.violation):
             found = at
-        if settled(at) or not math.isfinite(at.violation):
+        if _settled(at, aim, too_far) or not math.isfinite(at.violation):
             break
         μ = bracket.next(at.multiplier, at.violation + aim, at.falls())
         if μ == at.multiplier:  # nothing is left to try
@@ -142,29 +166,25 @@ class _Bracket:
         return step
 
 
+@np.errstate(all="ignore")
 def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
     """The multiplier that a flat boundary would have (Q.7): by one of Halley's steps, or by several where one
     is not exact enough.
     """
-    over, first, s = start.violation + aim, -start.falls(), -t
-    density = normal_density(s)
-    c = torch.where(density > 0, slope / density, 0.0)
-    squared = c * c
-    μ, done = _halley(0.0, over, first, _sum(squared * (s * density)) / n, aim)
+    over, flat = start.violation + aim, Flat(t[None], slope[None], n)
+    μ, done = _halley(0.0, over, -start.falls(), flat.bend.item(), aim)
     limit: float | None = None
     for _ in range(ROUNDS):
         if done:
             break
-        limit = _sum(beyond(s)) / n - over if limit is None else limit
-        moved = torch.add(s, c, alpha=_in(s, μ))
-        density = normal_density(moved)
-        f, first = _sum(beyond(moved)) / n - limit, _sum(c * -density) / n
-        μ, done = _halley(μ, f, first, _sum(squared * (moved * density)) / n, aim)
+        limit = flat.value().item() - over if limit is None else limit
+        value, first, second = (part.item() for part in flat.at(np.array([μ])))
+        μ, done = _halley(μ, value - limit, first, second, aim)
     return μ if math.isfinite(μ) else 0.0
 
 
 def _halley(μ: float, f: float, first: float, second: float, aim: float) -> tuple[float, bool]:
-    """`one_constraint._halley` of a single cloud."""
+    """`one_constraint.halley` of a single cloud."""
     newton = _over(f, first)
     bent = newton * _over(second, first)
     step = _over(newton, max(1 - 0.5 * bent, 0.5))

@@ -5,6 +5,7 @@ follows from their results, so the answer is that of trying one after the other.
 """
 
 from collections.abc import Callable, Generator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 HALVINGS, PRECISION = 30, 1e-3
@@ -45,7 +46,7 @@ def search(most: float, at_once: int) -> Search:
     low, best, least = 0.0, ladder[0], float("inf")
     high: float | None = None
     ahead = _beside(ladder)
-    ahead = ahead if len(ladder) + len(ahead) <= at_once else []
+    ahead = ahead if len(ladder) + len(ahead) <= at_once else ()
     for begin in range(0, len(ladder), max(at_once, 1)):
         rungs = ladder[begin : begin + max(at_once, 1)]
         found = yield [*rungs, *ahead]
@@ -72,11 +73,12 @@ def search(most: float, at_once: int) -> Search:
     return high
 
 
-def _ladder(most: float) -> list[float]:
+@lru_cache(maxsize=16)
+def _ladder(most: float) -> tuple[float, ...]:
     rungs = [min(1.0, most)]
     while rungs[-1] < most:
         rungs.append(min(FACTOR * rungs[-1], most))
-    return rungs
+    return tuple(rungs)
 
 
 def _middles(low: float, high: float, levels: int) -> list[float]:
@@ -91,7 +93,8 @@ def _middles(low: float, high: float, levels: int) -> list[float]:
     return middles
 
 
-def _beside(ladder: Sequence[float]) -> list[float]:
+@lru_cache(maxsize=16)
+def _beside(ladder: tuple[float, ...]) -> tuple[float, ...]:
     """What is tried where the first rung or a little more is the smallest: most often, that is so."""
     rung, middles = ladder[0], [ladder[0] / 2]
     while rung - middles[-1] > PRECISION * rung:
@@ -100,4 +103,4 @@ def _beside(ladder: Sequence[float]) -> list[float]:
     while high - rung > PRECISION * high:
         high = (rung + high) / 2
         middles.append(high)
-    return middles
+    return tuple(middles)

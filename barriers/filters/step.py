@@ -15,6 +15,7 @@ from the kinks where a constraint becomes active.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -209,7 +210,9 @@ class BarrierStep:
     ) -> Correction:
         """The same for a single constraint."""
 
-        def moved(which: np.ndarray | None, multipliers: np.ndarray) -> tuple[Correction, np.ndarray]:
+        def moved(
+            which: np.ndarray | None, multipliers: np.ndarray
+        ) -> tuple[Correction, Callable[[], np.ndarray]]:
             here, own, low, Jy, μ = y, g, floor, J, column(multipliers, floor)
             if which is not None:
                 places = torch.from_numpy(which).to(y.device)
@@ -219,8 +222,11 @@ class BarrierStep:
             f, gz = of_each(self.barrier.gradients, z)
             mean, slope = self.whole.means(f, products(gz, own))
             short = low - self.barrier.barriers(mean)
-            falls = self._falls(mean, as_matrix(slope, own), Jy)
-            return Correction(z, mean, μ, short), numbers(falls)
+
+            def falling() -> np.ndarray:
+                return numbers(self._falls(mean, as_matrix(slope, own), Jy))
+
+            return Correction(z, mean, μ, short), falling
 
         flat, close = self.barrier.of_distance(), float(aim)
         over = numbers(at.violation) + close

@@ -48,7 +48,7 @@ def solved(
     """μ and violation for f(μ, shape) of each shape, and how often it was evaluated."""
     calls = 0
 
-    def evaluated(which: Numbers | None, multipliers: Numbers) -> tuple[Point, Numbers]:
+    def evaluated(which: Numbers | None, multipliers: Numbers) -> tuple[Point, Callable[[], Numbers]]:
         nonlocal calls
         calls += 1
         own, μ = shapes if which is None else shapes[which], torch.from_numpy(multipliers)[:, None]
@@ -56,10 +56,10 @@ def solved(
             x = μ.detach().requires_grad_()
             y = f(x, own)
             (slope,) = torch.autograd.grad(y.sum(), x)
-        return Point(μ, y.detach()), -slope[:, 0].numpy()
+        return Point(μ, y.detach()), lambda: -slope[:, 0].numpy()
 
     start, falls = evaluated(None, np.zeros(len(shapes)))
-    μ, found = least(evaluated, start, falls, np.full(len(shapes), first), aim)
+    μ, found = least(evaluated, start, falls(), np.full(len(shapes), first), aim)
     assert np.array_equal(found.at[:, 0], μ)
     return found.at, found.violation, calls - 1
 

@@ -1,6 +1,7 @@
 """One constraint on one cloud is solved in numbers: with the bits that the same cloud has among others."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -88,13 +89,13 @@ def test_the_root_is_that_of_many_clouds(name: str, first: float) -> None:
     def tried(μ: float) -> Tried:
         return Tried(μ, torch.tensor([[μ]], dtype=F64), 0.0, f(μ), lambda: slope(μ))
 
-    def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Point, np.ndarray]:
+    def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Point, Callable[[], np.ndarray]]:
         at = Point(torch.from_numpy(μ), torch.tensor([[f(float(μ[0]))]], dtype=F64))
-        return at, np.array([slope(float(μ[0]))])
+        return at, lambda: np.array([slope(float(μ[0]))])
 
     found = least(tried, tried(0.0), first, aim, lambda at: False)
     start, falls = evaluated(None, np.zeros(1))
-    μ, _ = least_of_many(evaluated, start, falls, np.full(1, first), aim)
+    μ, _ = least_of_many(evaluated, start, falls(), np.full(1, first), aim)
     assert found.multiplier == float(μ[0])
 
 
