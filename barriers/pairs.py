@@ -116,9 +116,7 @@ def beside(sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], noise: Noise) -> 
     return Pairs(particle, tuple(part.sizes[0] for part in parts), p, gradient)
 
 
-def chance_along(
-    unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise
-) -> Chance:
+def chance_along(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
     """The chance of every particle, with its gradient, under a metric along the columns of its factor."""
     found, factor = chance(unsafe, y, noise), noise.factor
     if factor is None:

@@ -5,9 +5,9 @@
 
 Both are run as `run` runs them, recorded and counted, in one process on one core, turn about. The same run is
 taken several times: of each round of steps the least processor time of all takes, and of these the mean over
-the rounds, since some steps are more work than others. Two dimensions, float32, one ball, at most 5 % of the particles in it; an
-energy that costs next to nothing (a ring) and a network (an MLP, three layers of 64). `one by one` is what
-the clouds take each by itself.
+the rounds, since some steps are more work than others. Two dimensions, float32, one ball, at most 5 % of the
+particles in it; an energy that costs next to nothing (a ring) and a network (an MLP, three layers of 64).
+`one by one` is what the clouds take each by itself.
 """
 
 import argparse
@@ -59,9 +59,7 @@ def measure(steps: int = 30, rounds: int = 8, takes: int = 4) -> list[dict[str, 
     torch.set_num_threads(1)
     try:
         return [
-            _row(energy, chosen, steps, rounds, takes)
-            for energy in ("ring", "network")
-            for chosen in FILTERS
+            _row(energy, chosen, steps, rounds, takes) for energy in ("ring", "network") for chosen in FILTERS
         ]
     finally:
         torch.set_num_threads(threads)

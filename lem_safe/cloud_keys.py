@@ -54,7 +54,7 @@ class CloudKey(Key):
 
     def fold(self, *data: int | str) -> "CloudKey":
         """The cloud's part of a sub-stream."""
-        return CloudKey(super().fold(*data).value, self.run, self.index, (*self.data, *data))
+        return CloudKey(self.folded(self.value, *data), self.run, self.index, (*self.data, *data))
 
     def _blocks(self, draw: Draw, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
         size = bank_size(shape)
@@ -95,7 +95,7 @@ class CloudKeys(Key):
 
     def fold(self, *data: int | str) -> "CloudKeys":
         """The sub-streams of the same name, one of each cloud."""
-        return CloudKeys(super().fold(*data).value, self.own, self.index, (*self.data, *data))
+        return CloudKeys(self.folded(self.value, *data), self.own, self.index, (*self.data, *data))
 
     def of(self, which: Int[Tensor, "q"]) -> "CloudKeys":
         """The keys of those at these places, in ascending order."""
@@ -116,19 +116,16 @@ class CloudKeys(Key):
         if size == 1:
             return torch.cat([Key(own)._blocks(draw, one, dtype, device) for own in self._folded().tolist()])
         banks, rows = self._banks(size)
-        drawn = torch.cat(
-            [
-                draw(
-                    (size, *one),
-                    generator=Key(self.value).fold(b).generator(device),
-                    dtype=dtype,
-                    device=device,
-                )
-                for b in banks
-            ]
-        )[rows]
+        parts = [
+            draw(
+                (size, *one), generator=Key(self.value).fold(b).generator(device), dtype=dtype, device=device
+            )
+            for b in banks
+        ]
+        drawn = (torch.cat(parts) if len(parts) > 1 else parts[0])[rows]
         if self.index[0] == 0:
-            drawn[0] = Key(int(self.own[0])).fold(*self.data)._blocks(draw, one, dtype, device)
+            first = Key(self.folded(int(self.own[0]), *self.data))
+            drawn[0] = first._blocks(draw, one, dtype, device)
         return drawn.flatten(0, 1)
 
     def _banks(self, size: int) -> tuple[list[int], slice | Tensor]:

@@ -26,10 +26,15 @@ class Key:
 
     def fold(self, *data: int | str) -> "Key":
         """The key of a sub-stream; streams of different data are independent."""
-        state = self.value & _MASK
-        for word in self.words(*data):
+        return Key(self.folded(self.value, *data))
+
+    @classmethod
+    def folded(cls, value: int, *data: int | str) -> int:
+        """The value of that key."""
+        state = value & _MASK
+        for word in cls.words(*data):
             state = _mix(state ^ word)
-        return Key(state)
+        return state
 
     @staticmethod
     def words(*data: int | str) -> Iterator[int]:

@@ -5,9 +5,10 @@ from functools import partial
 
 from barriers.arrays import Tensor, torch
 from barriers.filters.ahead import Ahead
-from barriers.filters.push import against, along, inner, narrowed
+from barriers.filters.push import against, along, narrowed
 from barriers.filters.smallest_change import Trials, smallest
 from barriers.filters.whole import Whole
+from barriers.squares import inner
 
 AT_ONCE = 16384
 """Coordinates of the particles for which several multiples of a change are tried at once."""

@@ -11,22 +11,23 @@ parameters of the barrier (Q.3).
 flat, and the least-squares solution would move particles far outside the range of the linearisation.
 """
 
-import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
+from barriers.declared import declares
 from barriers.derivatives import Scalar, recorded
 from barriers.filters.base import FilterInfo, Promise, combined, local_mean, refuse_batches
 from barriers.filters.complementarity import times
+from barriers.filters.one_row_clouds import filtered
 from barriers.filters.whole import HERE, Whole
 from barriers.functionals import Barrier, of_each
 from barriers.qp import Backend, project, project_part, solve_dual
 from barriers.qp.dual import OnInfeasible
-from barriers.qp.one_row import nearest
 from barriers.qp.rows import gram_and_times
+from barriers.squares import inner
 
 BLOCK_NUMBERS = 1 << 20
 """The size of a block of gradients: memory is O(n·d + n·m) for any m·d."""
@@ -87,7 +88,9 @@ class EnsembleFilter:
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: EnsembleMemory
     ) -> tuple[Float[Tensor, "*r n d"], EnsembleMemory, FilterInfo]:
         refuse_batches("drift", x, drift)
-        moments = self._moments(x, drift)
+        if x.dim() > 2 and (found := self._side_by_side(x, drift)) is not None:
+            return found
+        moments, g = self._moments(x, drift)
         B, J = self.barrier.barriers(moments.mean), self.barrier.jacobian(moments.mean)
         m = B.shape[-1]
         G = J * moments.gram * J if J.shape[-2:] == (1, 1) else J @ moments.gram @ J.mT
@@ -95,23 +98,21 @@ class EnsembleFilter:
         r = -times(J, moments.rate) - self.rate * B
         warm, raising = memory.active, self.on_infeasible
         solution = solve_dual(G.reshape(-1, m, m), r.reshape(-1, m), warm=warm, on_infeasible=raising)
-        μ, shortfall, filtered = (
-            solution.multipliers.reshape(r.shape),
-            solution.shortfall.reshape(r.shape),
-            drift,
-        )
+        μ, shortfall = solution.multipliers.reshape(r.shape), solution.shortfall.reshape(r.shape)
+        faster = drift
         if bool((μ > 0).any()):
-            change, g = self._combination(x, times(J.mT, μ))
-            filtered = drift + change
-            whole = (μ > 0).any(-1)
-            if self.backend == "structured":
-                fastest = self.whole.largest(change.abs().flatten(-2).amax(-1))
-                whole &= ~(fastest <= (math.inf if self.speed is None else self.speed))
-            if (self.speed is not None or self.backend != "structured") and bool(whole.any()):
-                g = of_each(self.barrier.gradients, x)[1] if g is None else g
-                filtered, μ, shortfall = self._wholly(whole, g, drift, J, r, (filtered, μ, shortfall))
+            change = self._combination(x, g, times(J.mT, μ))
+            if self.speed is not None or self.backend != "structured":
+                whole = (μ > 0).any(-1)
+                if self.speed is not None and self.backend == "structured":
+                    fastest = self.whole.largest(change.abs().flatten(-2).amax(-1))
+                    whole &= ~(fastest <= self.speed)
+                if bool(whole.any()):
+                    g = of_each(self.barrier.gradients, x)[1] if g is None else g
+                    change, μ, shortfall = self._wholly(whole, g, drift, J, r, (change, μ, shortfall))
+            faster = drift + change
         info = FilterInfo(self.barrier.observed(moments.mean), μ, shortfall)
-        return filtered, EnsembleMemory(μ.reshape(-1, m) > 0), info
+        return faster, EnsembleMemory(μ.reshape(-1, m) > 0), info
 
     def _wholly(
         self,
@@ -122,16 +123,14 @@ class EnsembleFilter:
         r: Tensor,
         found: tuple[Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The drift, the multipliers and the shortfall, with those of some clouds from all their rows."""
+        """The change, the multipliers and the shortfall, with those of some clouds from all their rows."""
         if drift.dim() == 2:
-            u, μ, shortfall = self._whole(g[None], drift[None], J[None], r[None])
-            return u[0], μ[0], shortfall[0]
-        if r.shape[1] == 1 and self.backend == "structured" and not recorded(g, drift, J, r):
-            return self._of_one(whole, g, drift, J, r, found)
+            change, μ, shortfall = self._whole(g[None], drift[None], J[None], r[None])
+            return change[0], μ[0], shortfall[0]
         which = whole.nonzero()[:, 0]
         own = self._whole(g[which], drift[which], J[which], r[which])
-        u, μ, shortfall = (part.index_copy(0, which, new) for part, new in zip(found, own, strict=True))
-        return u, μ, shortfall
+        change, μ, shortfall = (part.index_copy(0, which, new) for part, new in zip(found, own, strict=True))
+        return change, μ, shortfall
 
     def _whole(
         self,
@@ -149,7 +148,8 @@ class EnsembleFilter:
             assert self.speed is not None, "no other library is asked where a cloud is spread"
             c = self._added(times(rows.double(), v.double())) - n * r
             part = project_part(v.double(), rows.double(), c, self.speed, self.on_infeasible, self._added)
-            return part.u.to(drift.dtype).reshape(drift.shape), part.multipliers, part.shortfall / n
+            change = (part.u - v.double()).to(drift.dtype).reshape(drift.shape)
+            return change, part.multipliers, part.shortfall / n
         found = project(
             v.double(),
             rows.double(),
@@ -158,68 +158,65 @@ class EnsembleFilter:
             on_infeasible=self.on_infeasible,
             backend=self.backend,
         )
-        return found.u.to(drift.dtype).reshape(drift.shape), found.multipliers, found.shortfall / n
+        change = (found.u - v.double()).to(drift.dtype).reshape(drift.shape)
+        return change, found.multipliers, found.shortfall / n
 
     def _added(self, part: Tensor) -> Tensor:
         """The sum over the parts of the cloud."""
         return self.whole.sums(part)[0]
 
-    def _of_one(
-        self,
-        whole: Bool[Tensor, "r"],
-        g: Tensor,
-        drift: Tensor,
-        J: Tensor,
-        r: Tensor,
-        found: tuple[Tensor, Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The same for a single constraint, where no derivative is taken."""
-        assert self.speed is not None, "only the speed bound is solved for with all rows"
-        which = whole.numpy(force=True).nonzero()[0]
-        v, rows, Jw = (part.numpy(force=True)[which].astype(np.float64) for part in (drift, g, J))
-        few = rows.shape[-2] == 1  # a product of numbers: numpy's of many small matrices is ten times slower
-        row = -(Jw * rows[:, :, 0] if few else (Jw[:, None] @ rows)[..., 0, :])
-        n = drift.shape[1]
-        size, excess = len(which), n * r.numpy(force=True)[which]
-        near = nearest(row.reshape(size, -1), excess, self.speed, self.on_infeasible)
-        u, μ = (
-            _with(found[0], which, v + near.change.reshape(v.shape)),
-            _with(found[1], which, near.multipliers),
-        )
-        missed = bool(near.shortfall.any()) or bool(found[2].any())
-        return u, μ, _with(found[2], which, near.shortfall / n) if missed else found[2]
+    def _side_by_side(
+        self, x: Float[Tensor, "r n d"], drift: Float[Tensor, "r n d"]
+    ) -> tuple[Float[Tensor, "r n d"], EnsembleMemory, FilterInfo] | None:
+        """`apply` to clouds with one constraint on one mean, in fewer and cheaper calls; None where it is
+        something else.
+        """
+        if (
+            len(self.barrier.limits) != 1
+            or x.device.type != "cpu"
+            or self.backend != "structured"
+            or self.whole.spread
+            or not declares(self.barrier, "subtracts", "readout")
+        ):
+            return None
+        limit, rate = self.barrier.limits, self.rate
+        if isinstance(rate, Tensor) or recorded(x, drift, limit) or x[0].numel() > FEW:
+            return None
+        jet = self.barrier.jet(x.flatten(0, 1))
+        if recorded(*jet):
+            return None
+        found = filtered(jet, drift, float(limit), rate, self.speed, self.on_infeasible)
+        if found is None:
+            return None
+        mean, μ, shortfall = map(torch.from_numpy, found[1:])
+        return found.drift, EnsembleMemory(μ > 0), FilterInfo(mean, μ, shortfall)
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.barrier.observed(self.whole.mean(of_each(self.barrier.statistics, x)))
 
-    def _moments(self, x: Tensor, drift: Tensor) -> Moments:
+    def _moments(self, x: Tensor, drift: Tensor) -> tuple[Moments, Tensor | None]:
+        """The moments of the cloud, and the gradients where they are one block."""
         sums: list[Tensor] | None = None
-        n = self.whole.size(x)
+        n, g = self.whole.size(x), None
         for xb, vb in zip(*(self._blocks(t) for t in (x, drift)), strict=True):
             f, g, lap = of_each(self.barrier.jet, xb)
             along, gram = _products(g, vb)
-            parts = [local_mean(f), along + local_mean(lap), gram]
-            share = xb.shape[-2] / n
-            sums = (
-                [share * p for p in parts]
-                if sums is None
-                else [s + share * p for s, p in zip(sums, parts, strict=True)]
-            )
+            parts, share = [local_mean(f), along + local_mean(lap), gram], xb.shape[-2] / n
+            own = parts if share == 1 else [share * p for p in parts]
+            sums = own if sums is None else [s + p for s, p in zip(sums, own, strict=True)]
         assert sums is not None, "a cloud has at least one particle"
-        return Moments(*self.whole.sums(*sums))
+        return Moments(*self.whole.sums(*sums)), g if xb is x else None
 
-    def _combination(self, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Σ weights_k ∇f_k at every particle; the gradients too where they are one block."""
-        blocks = self._blocks(x)
-        if len(blocks) == 1:
-            g = of_each(self.barrier.gradients, x)[1]
-            return combined(g, weights), g
-        parts = [combined(of_each(self.barrier.gradients, xb)[1], weights) for xb in blocks]
-        return torch.cat(parts, -2), None
+    def _combination(self, x: Tensor, g: Tensor | None, weights: Tensor) -> Tensor:
+        """Σ weights_k ∇f_k at every particle."""
+        if g is not None:
+            return combined(g, weights)
+        parts = [combined(of_each(self.barrier.gradients, xb)[1], weights) for xb in self._blocks(x)]
+        return torch.cat(parts, -2)
 
-    def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _blocks(self, x: Tensor) -> Sequence[Tensor]:
         rows = max(1, BLOCK_NUMBERS // (x.shape[-1] * max(1, self.barrier.limits.shape[0])))
-        return x.split(rows, -2)
+        return [x] if x.shape[-2] <= rows else x.split(rows, -2)
 
 
 def _products(
@@ -230,15 +227,10 @@ def _products(
     if g.dim() == 3 and g.numel() > FEW:
         gram, along = gram_and_times(g.transpose(0, 1)[None], None, v[None])
         return along[0] / n, gram[0] / n
+    if g.shape[-2] == 1:
+        row, wide = g.squeeze(-2), g.squeeze(-2).double()
+        along = inner(row, v).mean(-1, keepdim=True, dtype=torch.float64)
+        return along, inner(wide, wide).mean(-1)[..., None, None]
     g64 = g.double()
     gram = torch.einsum("...nkd,...nld->...kl", g64, g64) / n
     return local_mean(torch.einsum("...kd,...d->...k", g, v)), gram
-
-
-def _with(part: Tensor, which: Int[np.ndarray, "q"], new: np.ndarray) -> Tensor:
-    """`part` with these rows in place of its own; of a tensor on the CPU in numpy, in a third of the time."""
-    if part.device.type != "cpu":
-        return part.index_copy(0, torch.from_numpy(which).to(part.device), torch.from_numpy(new).to(part))
-    whole = part.detach().clone()
-    whole.numpy()[which] = new
-    return whole

@@ -31,8 +31,8 @@ def lengthened(
     """The smallest multiple of each push that is enough; where none is, the best."""
     searches = [search(MOST, AT_ONCE // max(push[0].numel(), 1)) for _ in push]
     wanted = {r: next(own) for r, own in enumerate(searches)}
-    seen: list[dict[float, tuple[float, Tensor]]] = [{} for _ in push]
-    multiple = np.empty(len(push))
+    seen: list[dict[float, tuple[float, Tensor, int]]] = [{} for _ in push]
+    multiples = np.empty(len(push))
     while wanted:
         of = np.repeat(list(wanted), [len(own) for own in wanted.values()])
         c = torch.from_numpy(np.array([one for own in wanted.values() for one in own]))
@@ -41,19 +41,19 @@ def lengthened(
         mean = moved(unsafe, clouds.y.index_select(0, rows), noise, change)[0] + clouds.error[of]
         means, over, begin = mean.tolist(), (mean - clouds.limit[of]).tolist(), 0
         for r, own in list(wanted.items()):
-            part = slice(begin, begin + len(own))
+            for k, multiple in enumerate(own, begin):
+                seen[r][multiple] = means[k], change, k
             begin += len(own)
-            seen[r].update(zip(own, zip(means[part], change[part], strict=True), strict=True))
-            found = _told(searches[r], over[part])
+            found = _told(searches[r], over[begin - len(own) : begin])
             if isinstance(found, float):
-                multiple[r] = found
+                multiples[r] = found
                 del wanted[r]
             else:
                 wanted[r] = found
-    best = [own[c] for own, c in zip(seen, multiple.tolist(), strict=True)]
-    mean = np.array([one for one, _ in best])
+    best = [own[c] for own, c in zip(seen, multiples.tolist(), strict=True)]
+    mean, moves = np.array([one for one, _, _ in best]), torch.stack([change[k] for _, change, k in best])
     over = mean - clouds.limit
-    return Lengthened(multiple, Pushed(torch.stack([change for _, change in best]), mean, over), over <= 0)
+    return Lengthened(multiples, Pushed(moves, mean, over), over <= 0)
 
 
 def _told(own: Search, over: list[float]) -> list[float] | float:

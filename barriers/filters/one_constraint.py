@@ -170,18 +170,18 @@ def if_flat(
     squared = c * c
     value, falls, second = means(torch.stack([φ.value, slope, squared * φ.second]))
     limit = value - over
-    μ, done = halley(np.zeros_like(over), over, -falls, second, aim)
+    μ, done = _halley(np.zeros_like(over), over, -falls, second, aim)
     for _ in range(ROUNDS):
         if done.all():
             break
         φ = profile(torch.addcmul(s, c, column(μ, s)))
         value, first, second = means(torch.stack([φ.value, c * φ.first, squared * φ.second]))
-        better, near = halley(μ, value - limit, first, second, aim)
+        better, near = _halley(μ, value - limit, first, second, aim)
         μ, done = np.where(done, μ, better), done | near
     return np.where(np.isfinite(μ), μ, 0.0), falls
 
 
-def halley(
+def _halley(
     μ: Numbers, f: Numbers, first: Numbers, second: Numbers, aim: float
 ) -> tuple[Numbers, Bool[np.ndarray, "q"]]:
     """Halley's step from μ, at most twice Newton's, and whether what it leaves of f, which is of the order of

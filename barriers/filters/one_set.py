@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from barriers.arrays import Tensor, torch
 from barriers.filters import several, single

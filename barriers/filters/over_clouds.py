@@ -42,7 +42,7 @@ class _OverClouds(Generic[F]):
 
     def _apart(self, x: Tensor) -> Tensor:
         """[r·n, ...] as [r, n, ...]."""
-        return x.unflatten(0, (self.clouds, -1))
+        return x.reshape(self.clouds, -1, *x.shape[1:])
 
     def _each(
         self, apply: Callable[..., tuple[Tensor, Any, FilterInfo]], memory: Any, *parts: Any

@@ -12,7 +12,6 @@ from barriers.derivatives import value_and_gradient
 from barriers.filters.base import combined
 from barriers.noise import DENSITY, SQRT2
 from barriers.sets.base import UnsafeSet
-from barriers.squares import FEW
 from barriers.surrogates import Profile
 
 NARROW = 0.7
@@ -31,17 +30,6 @@ def narrowed(p: Float[Tensor, "*r n m"], gradient: Float[Tensor, "*r n m d"]) ->
 def narrowing(t: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """r(p), p = Φ(t)."""
     return (t * t).mul_(-0.5 * (NARROW**-2 - 1)).exp_().mul_(1 / NARROW)
-
-
-def inner(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-    """a · b of every row."""
-    if not 0 < a.shape[-1] <= FEW:
-        return (a * b).sum(-1)
-    first, *others = zip(a.unbind(-1), b.unbind(-1), strict=True)
-    total = first[0] * first[1]
-    for one, other in others:
-        total = torch.addcmul(total, one, other)
-    return total
 
 
 def normal_profile(s: Float[Tensor, "*n"]) -> Profile:

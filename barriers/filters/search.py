@@ -12,8 +12,9 @@ from barriers.filters.ahead import Ahead
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.one_constraint import column, if_flat, least, means_by, numbers
-from barriers.filters.push import against, depth, inner, normal_profile
+from barriers.filters.push import against, depth, normal_profile
 from barriers.filters.whole import Whole, overlaps, together
+from barriers.squares import inner
 
 
 class Search(NamedTuple):

@@ -13,22 +13,21 @@ from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.filters import single
-from barriers.filters.flat import Flat
+from barriers.filters.flat import Flat, stepped
 from barriers.filters.one_constraint import (
     ROUNDS,
     Numbers,
     column,
     continued,
-    halley,
     numbers,
     unsettled,
 )
-from barriers.filters.push import depth, inner, narrowing
+from barriers.filters.push import depth, narrowing
 from barriers.noise import Noise
 from barriers.pairs import chance_along
 from barriers.predicted import Chance
 from barriers.sets.base import UnsafeSet
-
+from barriers.squares import inner
 
 FEW = 4
 """So many clouds that are not yet at their limits are looked at one after the other."""
@@ -72,9 +71,7 @@ class Clouds(NamedTuple):
         return Clouds(y, chance, gradient, self.error[which], self.limit[which])
 
 
-def chances(
-    unsafe: UnsafeSet, y: Float[Tensor, "q n d"], noise: Noise
-) -> Chance:
+def chances(unsafe: UnsafeSet, y: Float[Tensor, "q n d"], noise: Noise) -> Chance:
     """The chance of every particle, with its gradient, however far it is: no cloud's depend on how many there
     are.
     """
@@ -142,14 +139,14 @@ def _of(pushed: Pushed, r: int) -> tuple[float, float]:
 @np.errstate(all="ignore")
 def _first(flat: Flat, over: Numbers, falls: Numbers, aim: float) -> Numbers:
     """The multipliers that flat boundaries would have (Q.7)."""
-    μ, done = halley(np.zeros_like(over), over, -falls, flat.bend, aim)
+    μ, done = stepped(np.zeros_like(over), over, -falls, flat.bend, flat.twist, aim)
     limit: Numbers | None = None
     for _ in range(ROUNDS):
         if done.all():
             break
         limit = flat.value() - over if limit is None else limit
-        value, first, second = flat.at(μ)
-        better, near = halley(μ, value - limit, first, second, aim)
+        value, *derivatives = flat.at(μ)
+        better, near = stepped(μ, value - limit, *derivatives, aim)
         μ, done = np.where(done, μ, better), done | near
     return np.where(np.isfinite(μ), μ, 0.0)
 

@@ -14,14 +14,15 @@ from jaxtyping import Float, Int
 from barriers.arrays import Tensor, torch
 from barriers.columns import where_true
 from barriers.filters import nearby
-from barriers.filters.flat import Flat
+from barriers.filters.flat import Flat, divided, stepped_alone
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.one_constraint import NEAR, ROUNDS
-from barriers.filters.push import depth, inner, narrowing
+from barriers.filters.push import depth, narrowing
 from barriers.noise import Noise
 from barriers.pairs import beside, chance_along
 from barriers.predicted import Chance
 from barriers.sets.base import UnsafeSet
+from barriers.squares import inner
 
 
 class Ahead(NamedTuple):
@@ -148,15 +149,15 @@ class _Bracket:
     """`one_constraint.Bracket` of a single cloud."""
 
     def __init__(self, at: float, over: float, falls: float):
-        self.at, self.over, self.inverse, self.low, self.high = at, over, _over(-1.0, falls), at, math.inf
+        self.at, self.over, self.inverse, self.low, self.high = at, over, divided(-1.0, falls), at, math.inf
 
     def next(self, μ: float, over: float, falls: float) -> float:
         """What to try after μ; μ itself where nothing is left to try."""
-        inverse, low, high = _over(-1.0, falls), self.low, self.high
+        inverse, low, high = divided(-1.0, falls), self.low, self.high
         low, high = (μ, high) if over > 0 else (low, μ)
         back = self.over - over
-        chord = _over(_over(self.at - μ, back) - inverse, back)
-        cubic = _over(_over(self.inverse - inverse, back) - 2 * chord, back)
+        chord = divided(divided(self.at - μ, back) - inverse, back)
+        cubic = divided(divided(self.inverse - inverse, back) - 2 * chord, back)
         tangent = μ - over * inverse
         step = tangent + over * over * (chord - cubic * self.over)
         near = high if high < math.inf else 2 * tangent - μ
@@ -171,31 +172,16 @@ def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
     """The multiplier that a flat boundary would have (Q.7): by one of Halley's steps, or by several where one
     is not exact enough.
     """
-    over, flat = start.violation + aim, Flat(t[None], slope[None], n)
-    μ, done = _halley(0.0, over, -start.falls(), flat.bend.item(), aim)
+    excess, flat = start.violation + aim, Flat(t[None], slope[None], n)
+    μ, done = stepped_alone(0.0, excess, -start.falls(), flat.bend.item(), flat.twist.item(), aim)
     limit: float | None = None
     for _ in range(ROUNDS):
         if done:
             break
-        limit = flat.value().item() - over if limit is None else limit
-        value, first, second = (part.item() for part in flat.at(np.array([μ])))
-        μ, done = _halley(μ, value - limit, first, second, aim)
+        limit = flat.value().item() - excess if limit is None else limit
+        value, *derivatives = (part.item() for part in flat.at(np.array([μ])))
+        μ, done = stepped_alone(μ, value - limit, *derivatives, aim)
     return μ if math.isfinite(μ) else 0.0
-
-
-def _halley(μ: float, f: float, first: float, second: float, aim: float) -> tuple[float, bool]:
-    """`one_constraint.halley` of a single cloud."""
-    newton = _over(f, first)
-    bent = newton * _over(second, first)
-    step = _over(newton, max(1 - 0.5 * bent, 0.5))
-    return max(μ - step, 0.0), bent != 0 and abs(f * bent * bent) <= aim
-
-
-def _over(a: float, b: float) -> float:
-    """a/b, as tensors divide."""
-    if b != 0:
-        return a / b
-    return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
 
 
 def _in(like: Tensor, number: float) -> float:

@@ -53,6 +53,8 @@ def side_by_side(parts: Sequence[Float[Tensor, "n *s"]]) -> Float[Tensor, "n k *
     """What each statistic is at every particle, as one tensor with the statistics first in memory: sums over
     the particles then run along it.
     """
+    if len(parts) == 1:
+        return parts[0].unsqueeze(1)
     return torch.stack(tuple(parts)).transpose(0, 1)
 
 
@@ -106,7 +108,7 @@ class Barrier(nn.Module, ABC):
 
     def observed(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         """limits − B, which must not exceed `limits`; for a mass barrier E φ itself."""
-        return self.limits - self.barriers(mean)
+        return mean if declares(self, "subtracts", "readout") else self.limits - self.barriers(mean)
 
     def jacobian(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m k"]:
         """∂readout/∂mean, by automatic differentiation unless it is −1."""

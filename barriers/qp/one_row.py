@@ -37,26 +37,27 @@ def nearest(
     row: float64, not 0. Raises Infeasible if requested, and ValueError where a number is not finite.
     """
     b, n = row.shape
-    size = np.zeros((b, n + 1))  # 0 first: where it is the largest free one, all are clipped
+    size, r = np.zeros((b, n + 1)), excess[:, 0]  # 0 first: where it is the largest free one, all are clipped
     np.absolute(row, out=size[:, 1:])
     size.sort(axis=1)
-    free, most = (size * size).cumsum(1), (speed * size).cumsum(1)
-    total, reach = free[:, -1:], most[:, -1:]
-    if not np.isfinite(total + excess).all():
+    free, most = (size * size).cumsum(1), size.cumsum(1)
+    total, all_ = free[:, -1], most[:, -1]
+    reach = speed * all_
+    if not np.isfinite(total + r).all():
         raise ValueError("nearest: the row and its excess must be finite; got NaN or infinity")
-    clipped, beyond = reach - most, excess >= reach
+    clipped, beyond = all_[:, None] - most, r >= reach
     rare = bool(beyond.any())
     if rare:
-        free = free + RELAXATION * total * beyond
-    k = n - (clipped + speed / size * free <= excess).sum(1)
+        free += (RELAXATION * total * beyond)[:, None]
+    k = n - (clipped + free / size <= (r / speed)[:, None]).sum(1)
     at = np.arange(b)
-    μ = np.maximum((excess[:, 0] - clipped[at, k]) / free[at, k], 0)[:, None]
+    μ = np.maximum((r - speed * clipped[at, k]) / free[at, k], 0)[:, None]
     δ = np.minimum(np.maximum(row * -μ, -speed), speed)
     if not rare:
         return Change(δ, μ, np.zeros_like(μ))
-    missed = excess + (row * δ).sum(1, keepdims=True)
-    short = missed > 1e-9 * (np.sqrt(total) + np.absolute(excess))
+    missed = r + (row * δ).sum(1)
+    short = missed > 1e-9 * (np.sqrt(total) + np.absolute(r))
     if on_infeasible == "raise" and bool(short.any()):
-        worst = int(short[:, 0].nonzero()[0][0])
+        worst = int(short.nonzero()[0][0])
         raise Infeasible(f"no velocity within the speed bound satisfies the constraint of problem {worst}")
-    return Change(δ, μ, np.where(short, missed, 0.0))
+    return Change(δ, μ, np.where(short, missed, 0.0)[:, None])

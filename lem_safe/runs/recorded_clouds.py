@@ -85,7 +85,8 @@ class RecordedClouds(RecordedChain):
 
     def _inside(self, x: Tensor) -> np.ndarray:
         """The fraction of each cloud inside each set, [clouds, m]."""
-        return np.array([self._shares(s.contains(x)) for s in self.course.sets]).T
+        each = [self._shares(s.contains(x)) for s in self.course.sets]
+        return each[0][:, None] if len(each) == 1 else np.array(each).T
 
     def _moved(self, before: Tensor, after: Tensor) -> np.ndarray:
         """The share of the particles of each cloud that are somewhere else, [clouds]."""
