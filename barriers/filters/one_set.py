@@ -108,7 +108,7 @@ class OneSet(ABC):
         mean, μ = several.means(found.value) + error, np.zeros_like(error)
         which = (mean > L).nonzero()[0]
         if len(which):
-            places, clouds = torch.from_numpy(which), several.Clouds(y, *found, error, L)
+            places, clouds = torch.from_numpy(which), several.Clouds(y, found.value, found.gradient, error, L)
             μ[which], mean[which], change = self._each_pushed(clouds.at(which))
             faster = drift.index_select(0, places).add_(change / h)
             drift = drift.index_copy(0, places, faster)

@@ -145,8 +145,8 @@ def _first(flat: Flat, over: Numbers, falls: Numbers, aim: float) -> Numbers:
         if done.all():
             break
         limit = flat.value() - over if limit is None else limit
-        value, *derivatives = flat.at(μ)
-        better, near = stepped(μ, value - limit, *derivatives, aim)
+        value, slope, second, third = flat.at(μ)
+        better, near = stepped(μ, value - limit, slope, second, third, aim)
         μ, done = np.where(done, μ, better), done | near
     return np.where(np.isfinite(μ), μ, 0.0)
 

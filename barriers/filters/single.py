@@ -179,8 +179,8 @@ def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
         if done:
             break
         limit = flat.value().item() - excess if limit is None else limit
-        value, *derivatives = (part.item() for part in flat.at(np.array([μ])))
-        μ, done = stepped_alone(μ, value - limit, *derivatives, aim)
+        value, falling, second, third = (part.item() for part in flat.at(np.array([μ])))
+        μ, done = stepped_alone(μ, value - limit, falling, second, third, aim)
     return μ if math.isfinite(μ) else 0.0
 
 
