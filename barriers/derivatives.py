@@ -141,7 +141,8 @@ def array_of(t: Tensor) -> np.ndarray:
 
 
 def _has_tangent(t: Tensor) -> bool:
-    return torch.autograd.forward_ad.unpack_dual(t).tangent is not None
+    forward = torch.autograd.forward_ad
+    return forward._current_level >= 0 and forward.unpack_dual(t).tangent is not None
 
 
 def pullback(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

@@ -8,9 +8,11 @@ pairs are stored coordinate by coordinate, since most operations along short row
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
@@ -47,7 +49,7 @@ class Near(NamedTuple):
         offset = offset if change is None else offset + change.index_select(1, self.particle)
         ρ = ((offset * offset).sum(0) + self.tiny).sqrt()
         p, slope = in_shell(ρ, self.reach, self.deviation)
-        return Pairs(self.particle, self.sizes, p, offset * (slope() / ρ), self)
+        return Pairs(self.particle, self.sizes, Chance(p, lambda: offset * (slope() / ρ)), self)
 
     def among(self, which: Int[Tensor, "q"], place: Int[Tensor, "n"]) -> "Near":
         """These pairs, in ascending order, of particles that have other places."""
@@ -59,18 +61,28 @@ class Near(NamedTuple):
 class Pairs(NamedTuple):
     """Pairs of a particle and a set, set by set, in ascending order of the particles.
 
-    sizes: how many pairs each set has. near: what other chances can be found from, where all are of balls.
+    sizes: how many pairs each set has. found: the chance of each, and its gradient, [d, p]. near: what other
+    chances can be found from, where all are of balls.
     """
 
     particle: Int[Tensor, "p"]
     sizes: tuple[int, ...]
-    chance: Float[Tensor, "p"]
-    gradient: Float[Tensor, "d p"]
+    found: Chance
     near: Near | None = None
+
+    @property
+    def chance(self) -> Float[Tensor, "p"]:
+        """The chance of each pair."""
+        return self.found.value
+
+    @property
+    def gradient(self) -> Float[Tensor, "d p"]:
+        """Its gradient, coordinate by coordinate."""
+        return self.found.gradient
 
     def sums(self) -> Float[Tensor, "m"]:
         """The sum of the chances of each set, in float64."""
-        return torch.stack([own.sum() for own in self.chance.double().split(self.sizes)])
+        return of_each_set(self.chance.double(), self.sizes, "add")
 
     def of(self, sets: Sequence[int]) -> "Pairs":
         """The pairs of these sets alone, in ascending order."""
@@ -81,14 +93,7 @@ class Pairs(NamedTuple):
         )
         chosen = [pair for k, pair in enumerate(each) if k in sets]
         particle, p, gradient = (torch.cat(part, -1) for part in zip(*chosen, strict=True))
-        return Pairs(particle, tuple(self.sizes[k] for k in sets), p, gradient)
-
-    def among(self, which: Int[Tensor, "q"]) -> "Pairs":
-        """These pairs, in ascending order."""
-        particle, p, gradient = (
-            part.index_select(-1, which) for part in (self.particle, self.chance, self.gradient)
-        )
-        return Pairs(particle, sizes_of(which, self.sizes), p, gradient)
+        return Pairs(particle, tuple(self.sizes[k] for k in sets), Chance(p, gradient))
 
     def places(self, n: int) -> Int[Tensor, "p"]:
         """The place of each pair in an array [m, n] of sets and particles."""
@@ -96,13 +101,27 @@ class Pairs(NamedTuple):
         return torch.cat([own + k * n if k else own for k, own in enumerate(each)])
 
 
+def of_each_set(
+    values: Float[Tensor, "p"], sizes: Sequence[int], how: Literal["add", "maximum"]
+) -> Float[Tensor, "m"]:
+    """The sum or the largest of each set's numbers, which are consecutive and not negative; 0 of none."""
+    if values.device.type != "cpu":
+        each = [
+            own.sum() if how == "add" else own.max() if len(own) else own.sum()
+            for own in values.split(list(sizes))
+        ]
+        return torch.stack(each)
+    counts = np.array(sizes)
+    some, found = counts > 0, np.zeros(len(counts), dtype=values.numpy().dtype)
+    found[some] = getattr(np, how).reduceat(values.numpy(), (counts.cumsum() - counts)[some])
+    return torch.from_numpy(found)
+
+
 def beside(sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], noise: Noise) -> Pairs:
     """The pairs that are near each other, with the chance that y + Lξ is inside the set, and its gradient;
     under a metric along the columns of its factor.
     """
-    balls = (
-        {} if noise.factor is not None else {k: b for k, b in enumerate(map(_ball, sets)) if b is not None}
-    )
+    balls = {} if noise.factor is not None else _balls(tuple(sets))
     near = _beside_balls(list(balls.values()), y, noise) if balls else None
     if near is not None and len(balls) == len(sets):
         return near
@@ -113,7 +132,7 @@ def beside(sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], noise: Noise) -> 
     particle, p, gradient = (
         torch.cat(part, -1) for part in zip(*((q.particle, q.chance, q.gradient) for q in parts), strict=True)
     )
-    return Pairs(particle, tuple(part.sizes[0] for part in parts), p, gradient)
+    return Pairs(particle, tuple(part.sizes[0] for part in parts), Chance(p, gradient))
 
 
 def chance_along(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
@@ -122,6 +141,12 @@ def chance_along(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ch
     if factor is None:
         return found
     return Chance(found.value, lambda: found.gradient @ factor.to(found.gradient.dtype))
+
+
+@lru_cache(maxsize=16)
+def _balls(sets: tuple[UnsafeSet, ...]) -> dict[int, Ball]:
+    """Those of the sets that are balls, by their places."""
+    return {k: b for k, b in enumerate(map(_ball, sets)) if b is not None}
 
 
 def _ball(unsafe: UnsafeSet) -> Ball | None:
@@ -135,7 +160,7 @@ def _beside_one(unsafe: UnsafeSet, y: Tensor, noise: Noise) -> Pairs:
     """Of any set, by the chances of all particles."""
     p, gradient = chance_along(unsafe, y, noise)
     rows = where_true(~(p < LEAST.get(y.dtype, 1e-17)))  # NaN is kept
-    return Pairs(rows, (len(rows),), p[rows], gradient[rows].T)
+    return Pairs(rows, (len(rows),), Chance(p[rows], gradient[rows].T))
 
 
 def _beside_balls(balls: Sequence[Ball], y: Tensor, noise: Noise) -> Pairs:

@@ -12,13 +12,14 @@ particles in it; an energy that costs next to nothing (a ring) and a network (an
 
 import argparse
 import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
+from benchmarks.takes import per_step
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.energies.mlp import MLP
 from lem_safe.keys import Key
@@ -68,39 +69,23 @@ def measure(steps: int = 30, rounds: int = 8, takes: int = 4) -> list[dict[str, 
 @torch.no_grad()
 def _row(energy: str, chosen: str, steps: int, rounds: int, takes: int) -> dict[str, Any]:
     few, many = (_problem(energy, chosen, n) for n in (PARTICLES, PARTICLES * CLOUDS))
-    each = [_take(few, many, steps, rounds) for _ in range(takes)]
-    seconds = {side: sum(map(min, zip(*(take[side] for take in each), strict=True))) for side in each[0]}
-    per_step = {side: total / (rounds * steps) for side, total in seconds.items()}
-    per_step["one_by_one"] *= CLOUDS / ALONE
+    seconds = per_step(partial(_sides, few, many), WARM, steps, rounds, takes)
+    seconds["one_by_one"] *= CLOUDS / ALONE
     return {
         "energy": energy,
         "filter": chosen,
-        **{f"{side}_ms": round(1e3 * taken, 3) for side, taken in per_step.items()},
-        "ratio": round(per_step["clouds"] / per_step["one"], 2),
+        **{f"{side}_ms": round(1e3 * taken, 3) for side, taken in seconds.items()},
+        "ratio": round(seconds["clouds"] / seconds["one"], 2),
     }
 
 
-def _take(few: Problem, many: Problem, steps: int, rounds: int) -> dict[str, list[float]]:
-    """The processor time of every round of each side, of a run from its start."""
-    together = RecordedClouds(_course(few), *zip(*_begun(few, CLOUDS), strict=True))
-    one = RecordedChain(_course(many), Key(3).fold("chain"), start(many, Key(3)))
-    alone = [RecordedChain(_course(few), *begun) for begun in _begun(few, ALONE)]
-    sides = {"one": [one], "clouds": [together], "one_by_one": alone}
-    for chains in sides.values():
-        _advanced(chains, WARM)
-    taken: dict[str, list[float]] = {side: [] for side in sides}
-    for _ in range(rounds):
-        for side, chains in sides.items():
-            began = time.process_time()
-            _advanced(chains, steps)
-            taken[side].append(time.process_time() - began)
-    return taken
-
-
-def _advanced(chains: Sequence[RecordedChain | RecordedClouds], steps: int) -> None:
-    for chain in chains:
-        for _ in range(steps):
-            chain.advance()
+def _sides(few: Problem, many: Problem) -> dict[str, list[RecordedChain]]:
+    """One cloud, the clouds together, and two of them by themselves."""
+    return {
+        "one": [RecordedChain(_course(many), Key(3).fold("chain"), start(many, Key(3)))],
+        "clouds": [RecordedClouds(_course(few), *zip(*_begun(few, CLOUDS), strict=True))],
+        "one_by_one": [RecordedChain(_course(few), *begun) for begun in _begun(few, ALONE)],
+    }
 
 
 def _problem(energy: str, chosen: str, samples: int) -> Problem:

@@ -7,7 +7,7 @@ The network is an MLP 2-128-128-128-1 with SiLU, float32, with the same paramete
 recorded and counted as `run` does it, with one ball (`16` is sixteen balls), at most 1 % of the particles in
 each. Peers: the samplers alone, torchebm's and ebmkit's Langevin on the same network in their own classes.
 The floor is the six matrix products of a gradient, with their outputs allocated beforehand. Processor time on
-one thread, in rounds turn about, of each the least.
+one thread, in rounds turn about: of filters as in `benchmarks.takes`, of the others the least.
 """
 
 import math
@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from benchmarks import peer_steps
+from benchmarks.takes import per_step
 from lem_safe.energies.base import Energy
 from lem_safe.energies.images.convolutional import Convolutional
 from lem_safe.energies.mlp import MLP
@@ -39,7 +40,7 @@ STEP_SIZE = 0.01
 FILTERS = ("drift", "step", "gate", "tilt")
 BETA = 0.01
 BALL = "{kind: ball, center: [1.0, 0.0], radius: 0.5}"
-WARM, STEPS, ROUNDS, TOGETHER = 30, 20_000, 6, 5
+WARM, STEPS, ROUNDS, TAKES, TOGETHER = 30, 20_000, 8, 4, 5
 TEXT = """
 version: 1
 name: steps
@@ -154,22 +155,25 @@ def peak(kind: str, n: int = 1_000_000) -> int:
 def _filtered(
     name: str, network: Energy, n: int, sets: Sequence[str], filters: Iterable[str]
 ) -> list[dict[str, Any]]:
-    chains = {kind: _chain(network, n, sets, kind) for kind in ("none", *filters)}
-    for chain in chains.values():
-        for _ in range(WARM):
-            chain.advance()
-    taken = least({kind: chain.advance for kind, chain in chains.items()}, ROUNDS)
+    kinds, steps = ("none", *filters), max(1, 25_000 // n)
+    chains: dict[str, list[RecordedChain]] = {}
+
+    def begun() -> dict[str, list[RecordedChain]]:
+        chains.update({kind: [_chain(network, n, sets, kind)] for kind in kinds})
+        return chains
+
+    taken = per_step(begun, WARM, steps, ROUNDS, TAKES)
     return [
         {
             "name": f"filters: {name}, {kind}",
             "part": "filters",
             "case": name,
             "filter": kind,
-            "ms": round(taken[kind], 3),
+            "ms": round(1e3 * taken[kind], 3),
             "ratio": round(taken[kind] / taken["none"], 3),
-            "inside": float(chains[kind].trace["fraction"][chains[kind].step - 1].max()),
+            "inside": float(chain.trace["fraction"][chain.step - 1].max()),
         }
-        for kind in chains
+        for kind, (chain,) in chains.items()
     ]
 
 

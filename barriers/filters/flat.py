@@ -1,5 +1,5 @@
 """The mean of the chances of being inside beside a flat boundary, as a function of the multiplier (Q.7): of
-each of several clouds, in numpy, whose operations on so few numbers take half as long as torch's.
+one cloud or of each of several, in numpy, whose operations on so few numbers take half as long as torch's.
 """
 
 import math
@@ -13,51 +13,50 @@ from barriers.noise import DENSITY, SQRT2
 LEAST, MOST = 0.5, 2.0
 """How far a step of the third order may be from one of Halley's."""
 
-Means = Float[np.ndarray, "q"]
+Numbers = Float[np.ndarray, "q"]
 
 
 class Flat:
-    """The mean of Φ(−s − cμ) over each cloud of n particles, of which those that matter are given: s = −t
-    before anything is moved, where each chance falls by `slope` per unit of μ.
+    """The mean of Φ(−s − cμ) over a cloud of n particles, or each of several, of which those that matter are
+    given: s = −t before anything is moved, where each chance falls by `slope` per unit of μ.
     """
 
     @np.errstate(all="ignore")
-    def __init__(self, t: Float[Tensor, "q k"], slope: Float[Tensor, "q k"], n: int):
+    def __init__(self, t: Float[Tensor, "*q k"], slope: Float[Tensor, "*q k"], n: int):
         self.n, self.s = n, -t.numpy(force=True)
         density = _density(self.s)
-        self.c = np.where(density > 0, slope.numpy(force=True) / density, np.zeros((), self.s.dtype))
+        self.c = slope.numpy(force=True) / density  # a depth is finite, and its density not 0
         self.squared = self.c * self.c
         self.cubed = self.squared * self.c
-        self.bend = self._mean(self.squared * (self.s * density))
-        self.twist = self._mean(self.cubed * (density - self.s * (self.s * density)))
+        bent, parts = self.s * density, np.empty((2, *self.s.shape))
+        np.multiply(self.squared, bent, out=parts[0])
+        density -= self.s * bent
+        np.multiply(self.cubed, density, out=parts[1])
+        self.bends: Float[np.ndarray, 2 * q] = parts.sum(-1) / n
         """The second and the third derivative at μ = 0."""
 
-    def value(self) -> Means:
+    def value(self) -> Float[np.ndarray, "*q"]:
         """The mean at μ = 0."""
-        return self._mean(_beyond(self.s))
+        return np.asarray(_beyond(self.s).sum(-1, dtype=np.float64) / self.n)
 
-    def at(self, μ: Float[np.ndarray, "q"]) -> tuple[Means, Means, Means, Means]:
-        """The mean at μ, and its derivatives in μ."""
-        s = self.s + self.c * μ.astype(self.s.dtype)[:, None]
+    def at(self, μ: float | Float[np.ndarray, "q 1"]) -> Float[np.ndarray, "4 *q"]:
+        """The mean at μ, and its three derivatives in μ."""
+        s = self.s + self.c * np.asarray(μ, self.s.dtype)
         density = _density(s)
         bent = s * density
         parts = np.empty((4, *s.shape))
         parts[0] = _beyond(s)
-        np.multiply(self.c, density, out=parts[1])
+        np.multiply(self.c, -density, out=parts[1])
         np.multiply(self.squared, bent, out=parts[2])
         density -= s * bent
         np.multiply(self.cubed, density, out=parts[3])
-        value, first, second, third = parts.sum(-1) / self.n
-        return value, -first, second, third
-
-    def _mean(self, values: Float[np.ndarray, "q k"]) -> Means:
-        found: Means = values.astype(np.float64).sum(-1) / self.n
+        found: np.ndarray = parts.sum(-1) / self.n
         return found
 
 
 def stepped(
-    μ: Means, f: Means, first: Means, second: Means, third: Means, aim: float
-) -> tuple[Means, Bool[np.ndarray, "q"]]:
+    μ: Numbers, f: Numbers, first: Numbers, second: Numbers, third: Numbers, aim: float
+) -> tuple[Numbers, Bool[np.ndarray, "q"]]:
     """Householder's step of the third order from μ, or Halley's where that is too far from it; and whether
     what it leaves of f, which is of the order of f times the cube of how much of the slope the step bends, is
     the aim at most.
@@ -91,7 +90,7 @@ def divided(a: float, b: float) -> float:
     return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
 
 
-def _density(s: Float[np.ndarray, "q k"]) -> Float[np.ndarray, "q k"]:
+def _density(s: Float[np.ndarray, "*q k"]) -> Float[np.ndarray, "*q k"]:
     """The standard normal density."""
     found = s * s
     found *= -0.5
@@ -100,7 +99,7 @@ def _density(s: Float[np.ndarray, "q k"]) -> Float[np.ndarray, "q k"]:
     return found
 
 
-def _beyond(s: Float[np.ndarray, "q k"]) -> Float[np.ndarray, "q k"]:
+def _beyond(s: Float[np.ndarray, "*q k"]) -> Float[np.ndarray, "*q k"]:
     """Φ(−s)."""
     found: np.ndarray = torch.special.erfc(torch.from_numpy(s * s.dtype.type(1 / SQRT2))).numpy()
     found *= 0.5

@@ -19,7 +19,7 @@ from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.push import depth, narrowing
 from barriers.filters.whole import Whole
-from barriers.pairs import Pairs
+from barriers.pairs import Pairs, of_each_set, sizes_of
 
 
 class Found(NamedTuple):
@@ -52,7 +52,8 @@ class Movable:
         place = torch.zeros(n, dtype=torch.int64, device=push.device)
         place[self.rows] = torch.arange(len(self.rows), device=push.device)
         which = where_true(moved.index_select(0, pairs.particle))
-        self.others = pairs.sums() - pairs.among(which).sums()
+        own_chances = pairs.chance.index_select(0, which).double()
+        self.others = pairs.sums() - of_each_set(own_chances, sizes_of(which, pairs.sizes), "add")
         self.near = None if pairs.near is None else pairs.near.among(which, place)
         among = where_true(moved.index_select(0, own.particle))
         at = own._replace(particle=place.index_select(0, own.particle)).places(d * len(self.rows))
@@ -64,18 +65,26 @@ class Movable:
         """−Σ μ_k g_k of these particles."""
         return (-μ.to(self.push)[None] @ self.push).reshape(self.d, len(self.rows))
 
-    def means(self, pairs: Pairs, n: int) -> tuple[Float[Tensor, "m"], Float[Tensor, "a a"]]:
-        """The mean chances over a cloud of n particles, and E[∇p_k · g_l] of the active ones, where these
-        particles have these chances.
+    def means(self, pairs: Pairs, n: int) -> tuple[Float[Tensor, "m"], Float[Tensor, "a a"] | None]:
+        """The mean chances over a cloud of n particles, where these particles have these chances, and, where
+        other parts have to be asked, `slope` with the same question.
         """
-        own = pairs.of(self.active)
-        gradient = self._dense(own.gradient, own.places(self.d * len(self.rows)))
-        mean, slope = self.whole.sums(self.others + pairs.sums(), gradient.double() @ self.wide.T)
+        sums = self.others + pairs.sums()
+        if not self.whole.spread:
+            return sums / n, None
+        mean, slope = self.whole.sums(sums, self._slopes(pairs))
         return mean / n, slope / n
 
-    def slope(self, n: int) -> Float[Tensor, "a a"]:
-        """E[∇p_k · g_l] before any change."""
-        return self.whole.sums(self.start.double() @ self.wide.T)[0] / n
+    def slope(self, n: int, pairs: Pairs | None = None) -> Float[Tensor, "a a"]:
+        """E[∇p_k · g_l] of the active sets, where these particles have these chances; before any change."""
+        return self.whole.sums(self._slopes(pairs))[0] / n
+
+    def _slopes(self, pairs: Pairs | None) -> Float[Tensor, "a a"]:
+        gradient = self.start
+        if pairs is not None:
+            own = pairs.of(self.active)
+            gradient = self._dense(own.gradient, own.places(self.d * len(self.rows)))
+        return gradient.double() @ self.wide.T
 
     def _dense(self, values: Float[Tensor, "d p"], at: Int[Tensor, "p"]) -> Float[Tensor, "a dr"]:
         """These numbers of pairs at the places of their first coordinates, and 0 elsewhere."""
@@ -102,15 +111,19 @@ def searched(
     added to the mean chances. wander: up to this distance moves leave the pairs as they are.
     """
     (n, d), size = still.shape, whole.size(still)
-    best, over, μ = (still, unchanged), unchanged.violation, unchanged.multipliers
+    over, μ = unchanged.violation, unchanged.multipliers
+    best: tuple[Tensor, Tensor, Found] | None = None
     L, least = unchanged.mean - over, float(over.max())
     part: Movable | None = None
+    pairs: Pairs | None = None
+    slope: Tensor | None = None
     for _ in range(ITERATIONS):
         wanted = ((over + aim > 0) | (μ > 0)).tolist()
         if part is None or any(w and k not in part.active for k, w in enumerate(wanted)):
             kept: list[int] = [] if part is None else part.active
             part = Movable(start, [k for k, w in enumerate(wanted) if w or k in kept], n, d, whole)
-            own, slope = torch.tensor(part.active, device=μ.device), part.slope(size)
+            own, pairs, slope = torch.tensor(part.active, device=μ.device), None, None
+        slope = part.slope(size, pairs) if slope is None else slope
         μ = μ.index_copy(0, own, _stepped(slope, μ[own], (over + aim)[own]))
         change = part.change(μ[own])
         near = part.near if part.near is not None and _longest(change) <= wander else None
@@ -120,10 +133,13 @@ def searched(
         over = mean - L
         worst = float(over.max())
         if worst <= 0 or worst < least:
-            best, least = (still.index_copy(0, part.rows, change.T), Found(None, mean, over, μ)), worst
+            best, least = (part.rows, change, Found(None, mean, over, μ)), worst
         if not worst < math.inf or (worst <= 0 and not bool(((μ > 0) & (over < -4 * aim)).any())):
             break
-    return best
+    if best is None:
+        return still, unchanged
+    rows, change, found = best
+    return still.index_copy(0, rows, change.T), found
 
 
 def _longest(change: Float[Tensor, "d r"]) -> float:
@@ -133,8 +149,7 @@ def _longest(change: Float[Tensor, "d r"]) -> float:
 def _that_count(push: Float[Tensor, "d p"], sizes: Sequence[int], whole: Whole) -> Int[Tensor, "q"]:
     """The pairs whose push is more than a negligible share of the largest one of their set."""
     size = push.abs().amax(0)
-    largest = [each.amax() if len(each) else each.new_zeros(()) for each in size.split(sizes)]
-    least = nearby.negligible(push.dtype) * whole.largest(torch.stack(largest))
+    least = nearby.negligible(push.dtype) * whole.largest(of_each_set(size, sizes, "maximum"))
     return where_true(size > least.repeat_interleave(torch.tensor(sizes, device=push.device)))
 
 

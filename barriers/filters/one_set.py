@@ -7,16 +7,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
+from barriers.counting import inside_each
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
 from barriers.filters.bounded import largest
 from barriers.filters.lengthened import lengthened
-from barriers.filters.one_constraint import column
+from barriers.filters.one_constraint import Numbers, column
+from barriers.filters.push import narrowed
 from barriers.noise import Noise
-from barriers.predicted import Chance, exact
+from barriers.predicted import Chance
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
@@ -38,6 +41,8 @@ class OneSet(ABC):
     rate: float
     noise: Noise
     on_infeasible: OnInfeasible
+    exactly: tuple[bool, ...]
+    """Whether the chance of each set is exact."""
 
     @abstractmethod
     def _mapped(self, v: Tensor) -> Tensor: ...
@@ -57,8 +62,8 @@ class OneSet(ABC):
         """`apply` to one cloud of one process with one constraint: the same numbers, in fewer calls."""
         (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, len(x)
         predicted, computed, error, steps = (float(part) for part in memory[:4])
-        if not exact(unsafe, self.noise):
-            found = int(unsafe.contains(x).sum()) / n - computed
+        if not self.exactly[0]:
+            found = int(inside_each(self.sets, x)[0]) / n - computed
             error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
@@ -70,8 +75,8 @@ class OneSet(ABC):
         shortfall = max(mean - L, 0.0)
         if self.on_infeasible == "raise" and shortfall > 0:
             raise infeasible([shortfall])
-        numbers = [min(mean, L), mean - error, error, μ, mean, μ / h, shortfall]
-        rows = torch.tensor(numbers, dtype=torch.float64)[:, None].unbind()
+        numbers = np.array([[min(mean, L)], [mean - error], [error], [μ], [mean], [μ / h], [shortfall]])
+        rows = torch.from_numpy(numbers).unbind()
         after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
         return drift, after, FilterInfo(*rows[4:])
 
@@ -82,12 +87,15 @@ class OneSet(ABC):
             self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
         )
         if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
+            if ahead.rows is None:
+                p, gradient = (part[None] for part in ahead.chance)
+                one = several.Clouds(y[None], p, gradient, np.array([error]), np.array([L]))
+                found, pushed = np.array([at.multiplier]), several.Pushed.of(at, one)
+                push = narrowed(p[..., None], gradient[..., None, :])[..., 0, :]
+                multipliers, mean, change = self._in_reach(one, found, pushed, push, np.zeros(1, dtype=int))
+                return float(multipliers[0]), float(mean[0]), change[0]
             ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
-            start = (
-                _unmoved(ahead.chance, ε, limit)
-                if ahead.rows is None  # of a large cloud not all chances are known
-                else self._ahead_of(y, torch.zeros_like(y), ε, limit)
-            )
+            start = self._ahead_of(y, torch.zeros_like(y), ε, limit)  # not all chances are known
             μ, led = self._bounded(y, start, torch.full_like(ε, at.multiplier), ε, limit, farthest)
             return float(μ), float(led.mean), led.change
         if rows is None:
@@ -98,7 +106,7 @@ class OneSet(ABC):
         """`apply` to several clouds side by side: of each what `_single` has of it alone."""
         (unsafe,), (β,), h = self.sets, self.betas, self.step_size
         predicted, computed, error = (part.numpy(force=True)[:, 0] for part in memory[:3])
-        if not exact(unsafe, self.noise):
+        if not self.exactly[0]:
             found, steps = several.fractions(unsafe, x) - computed, memory.steps.numpy(force=True)
             weight = np.minimum(steps, 1.0) / (np.minimum(steps, 1 / MEMORY - 1) + 1)
             error = error + weight * (found - error)
@@ -120,17 +128,32 @@ class OneSet(ABC):
         after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
         return drift, after, FilterInfo(*rows[4:])
 
-    def _each_pushed(self, clouds: several.Clouds) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    def _each_pushed(self, clouds: several.Clouds) -> tuple[Numbers, Numbers, Tensor]:
         """The multiplier of each cloud, all of them over their limits, its mean chance, and what it
         changes.
         """
         farthest = self._farthest()
-        (unsafe,), noise = self.sets, self.noise
-        found, pushed, push = several.least_push(unsafe, clouds, noise, AIM * self.betas[0], farthest)
+        found, pushed, push = several.least_push(
+            self.sets[0], clouds, self.noise, AIM * self.betas[0], farthest
+        )
         out = pushed.out_of_reach(farthest)
         if not len(out):
             return found, pushed.mean, pushed.change
-        μ, mean, change = found, pushed.mean, pushed.change
+        return self._in_reach(clouds, found, pushed, push, out)
+
+    def _in_reach(
+        self,
+        clouds: several.Clouds,
+        μ: Numbers,
+        pushed: several.Pushed,
+        push: Float[Tensor, "q n d"],
+        out: Int[np.ndarray, "k"],
+    ) -> tuple[Numbers, Numbers, Float[Tensor, "q n d"]]:
+        """The same with those of the clouds `out` changed, of which a particle was moved too far, or the
+        constraint is violated still.
+        """
+        (unsafe,), noise, farthest = self.sets, self.noise, self._farthest()
+        mean, change = pushed.mean, pushed.change
         left = np.zeros(len(μ), dtype=bool)
         left[out] = True
         usable = out[(μ[out] > 0) & (μ[out] <= largest(push))]

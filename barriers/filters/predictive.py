@@ -92,10 +92,12 @@ class PredictiveFilter(OneSet):
         self.on_infeasible, self.whole, self.speed = on_infeasible, whole, speed
         self.noise = Noise(math.sqrt(2 * step_size)) if noise is None else noise
         self.limits = torch.tensor(self.betas, dtype=torch.float64)
+        self.exactly = tuple(exact(s, self.noise) for s in self.sets)
 
     def under(self, noise: Noise, speed: float | None) -> "PredictiveFilter":
         """The same filter for other noise."""
-        return with_other(self, noise=noise, speed=speed)
+        exactly = tuple(exact(s, noise) for s in self.sets)
+        return with_other(self, noise=noise, speed=speed, exactly=exactly)
 
     def init(self, x: Float[Tensor, "*r n d"]) -> PredictiveMemory:
         fraction = self._fraction(x)
@@ -167,7 +169,7 @@ class PredictiveFilter(OneSet):
 
     def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
         """The running mean of realised minus computed fractions, for approximate probabilities."""
-        approximate = [not exact(s, self.noise) for s in self.sets]
+        approximate = [not known for known in self.exactly]
         if not any(approximate):
             return memory.error
         found, steps = self._fraction(x) - memory.computed, memory.steps

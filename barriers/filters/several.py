@@ -42,6 +42,12 @@ class Pushed(NamedTuple):
     mean: Numbers
     violation: Numbers
 
+    @classmethod
+    def of(cls, at: single.Tried, one: "Clouds") -> "Pushed":
+        """What was found of a single cloud."""
+        change = torch.zeros_like(one.y) if at.change is None else at.change[None]
+        return cls(change, np.array([at.mean]), np.array([at.violation]))
+
     def longest(self) -> Numbers:
         """The largest change of a coordinate of each cloud; NaN where one is NaN."""
         return numbers(self.change.flatten(1).abs().amax(1, keepdim=True))
@@ -139,13 +145,13 @@ def _of(pushed: Pushed, r: int) -> tuple[float, float]:
 @np.errstate(all="ignore")
 def _first(flat: Flat, over: Numbers, falls: Numbers, aim: float) -> Numbers:
     """The multipliers that flat boundaries would have (Q.7)."""
-    μ, done = stepped(np.zeros_like(over), over, -falls, flat.bend, flat.twist, aim)
+    μ, done = stepped(np.zeros_like(over), over, -falls, flat.bends[0], flat.bends[1], aim)
     limit: Numbers | None = None
     for _ in range(ROUNDS):
         if done.all():
             break
         limit = flat.value() - over if limit is None else limit
-        value, slope, second, third = flat.at(μ)
+        value, slope, second, third = flat.at(μ[:, None])
         better, near = stepped(μ, value - limit, slope, second, third, aim)
         μ, done = np.where(done, μ, better), done | near
     return np.where(np.isfinite(μ), μ, 0.0)

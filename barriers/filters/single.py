@@ -57,7 +57,7 @@ def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
         found = chance_along(unsafe, y, noise)
         return Ahead(found, None, _sum(found.value))
     pairs = beside([unsafe], y, noise)
-    return Ahead(Chance(pairs.chance, pairs.gradient.T), pairs.particle, _sum(pairs.chance))
+    return Ahead(Chance(pairs.chance, lambda: pairs.gradient.T), pairs.particle, _sum(pairs.chance))
 
 
 def least_push(
@@ -172,14 +172,15 @@ def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
     """The multiplier that a flat boundary would have (Q.7): by one of Halley's steps, or by several where one
     is not exact enough.
     """
-    excess, flat = start.violation + aim, Flat(t[None], slope[None], n)
-    μ, done = stepped_alone(0.0, excess, -start.falls(), flat.bend.item(), flat.twist.item(), aim)
+    excess, flat = start.violation + aim, Flat(t, slope, n)
+    bend, twist = flat.bends.tolist()
+    μ, done = stepped_alone(0.0, excess, -start.falls(), bend, twist, aim)
     limit: float | None = None
     for _ in range(ROUNDS):
         if done:
             break
-        limit = flat.value().item() - excess if limit is None else limit
-        value, falling, second, third = (part.item() for part in flat.at(np.array([μ])))
+        limit = float(flat.value()) - excess if limit is None else limit
+        value, falling, second, third = flat.at(μ).tolist()
         μ, done = stepped_alone(μ, value - limit, falling, second, third, aim)
     return μ if math.isfinite(μ) else 0.0
 

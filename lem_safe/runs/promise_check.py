@@ -45,6 +45,12 @@ class EveryStep:
         most = np.array([budget(β, n) for β in self.betas])
         return np.flatnonzero((np.round(fraction * n) > most).any(1)).tolist()
 
+    def is_over(self, n: int, fraction: Row) -> bool:
+        """Whether a cloud of n particles has more inside some set than its budget."""
+        return any(
+            round(has * n) > budget(β, n) for β, has in zip(self.betas, fraction.tolist(), strict=True)
+        )
+
     def check(self, place: str, n: int, before: Row, after: Row, surrogate: Row) -> None:
         """Raises NumericalFailure for the first region whose promised count is exceeded.
 

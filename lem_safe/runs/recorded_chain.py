@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from barriers.arrays import Tensor, torch
+from barriers.counting import counted
 from barriers.qp import Infeasible
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key
@@ -163,7 +164,8 @@ class RecordedChain:
 
     def _inside(self, x: Tensor) -> np.ndarray:
         """The fraction of the cloud inside each set."""
-        return np.array([float(s.contains(x).double().mean()) for s in self.course.sets])
+        found: np.ndarray = counted(self.course.sets, x).numpy(force=True) / len(x)
+        return found
 
     def _moved(self, before: Tensor, after: Tensor) -> np.ndarray:
         """The share of the particles that are somewhere else."""
@@ -171,11 +173,12 @@ class RecordedChain:
 
     def _hold(self, n: int, fraction: np.ndarray, surrogate: np.ndarray | None) -> None:
         """Holds a step against what the filter promises."""
-        assert self.course.promised is not None
-        unknown = np.full(len(self.course.sets), np.nan)
-        place = f"{self.course.title}: step {self.step + 1}"
-        seen = unknown if surrogate is None else surrogate
-        self.course.promised.check(place, n, self._fraction, fraction, seen)
+        promised = self.course.promised
+        assert promised is not None
+        if promised.is_over(n, fraction):
+            unknown = np.full(len(self.course.sets), np.nan)
+            place = f"{self.course.title}: step {self.step + 1}"
+            promised.check(place, n, self._fraction, fraction, unknown if surrogate is None else surrogate)
 
 
 def over(course: Course, log: Log, k: int) -> bool:

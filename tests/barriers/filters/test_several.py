@@ -12,6 +12,7 @@ import torch
 from barriers.filters import lengthened, one_set, several
 from barriers.filters.admission import granted
 from barriers.filters.predictive import PredictiveFilter
+from barriers.filters.push import narrowed
 from barriers.noise import Noise
 from barriers.sets import Ball, Box, HalfSpace
 from barriers.sets.base import UnsafeSet
@@ -149,6 +150,42 @@ def test_sets_that_hold_everything(dtype: torch.dtype) -> None:
         assert differences(chosen, clouds(7, 20, dtype, 0.0), 2)[0] == 0.0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [2, 20, 300])
+def test_scaled_up_side_by_side_as_the_general_search_does_one_by_one(n: int, dtype: torch.dtype) -> None:
+    assert scaled(n, dtype) < 1e-6
+
+
+def scaled(n: int, dtype: torch.dtype) -> float:
+    """The largest difference between `lengthened` and what `bounded` finds of each cloud that it is enough
+    for.
+    """
+    chosen, x = PredictiveFilter([SETS["a ball"]], [0.05], h, speed=8.0), clouds(9, n, dtype, 0.0)
+    found = several.chances(chosen.sets[0], x, chosen.noise)
+    L = 0.9 * several.means(found.value)
+    own = several.Clouds(x, found.value, found.gradient, np.zeros(9), L)
+    push = narrowed(own.chance[..., None], own.gradient[..., None, :])[..., 0, :]
+    found_longer = lengthened.lengthened(chosen.sets[0], own, chosen.noise, -0.01 * push, 8.0 * h)
+    worst, checked = 0.0, 0
+    for r in found_longer.enough.nonzero()[0].tolist():
+        ε, limit, one = (torch.tensor([v], dtype=torch.float64) for v in (0.0, L[r], 0.01))
+        start = chosen._ahead_of(own.y[r], torch.zeros_like(own.y[r]), ε, limit)
+        μ, ahead = chosen._bounded(own.y[r], start, one, ε, limit, 8.0 * h)
+        pairs = [(ahead.change, found_longer.pushed.change[r])]
+        numbers = torch.from_numpy(np.array([0.01 * found_longer.multiple[r], found_longer.pushed.mean[r]]))
+        pairs.append((torch.cat([μ, ahead.mean]), numbers))
+        worst = max(worst, *(float((a - b).abs().max()) for a, b in pairs))
+        checked += 1
+    assert checked > 2
+    return worst
+
+
+def test_planted_fault_another_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lengthened, "MOST", 2.0)
+    with pytest.raises(AssertionError):
+        assert scaled(20, torch.float64) < 1e-6
+
+
 def wrong_limit(pushed: several.Pushed, farthest: float) -> np.ndarray:
     return np.array([], dtype=np.int64)
 
@@ -162,7 +199,6 @@ def pooled(values: torch.Tensor) -> np.ndarray:
 FAULTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "moves that are not bounded": (several.Pushed, "out_of_reach", wrong_limit),
     "a mean over all clouds": (several, "means", pooled),
-    "another ladder": (lengthened, "MOST", 2.0),  # type: ignore[dict-item]
 }
 
 

@@ -21,7 +21,6 @@ from barriers.filters import (
     MirrorStep,
     PredictiveFilter,
     mirror,
-    one_set,
     predictive,
     single,
 )
@@ -319,7 +318,7 @@ def test_where_a_rule_is_flat_nobody_is_half_inside() -> None:
 def test_planted_fault_without_that_measurement_a_union_misses_its_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(one_set, "exact", lambda unsafe, noise: True)
+    monkeypatch.setattr(predictive, "exact", lambda unsafe, noise: True)
     unsafe = pull(build_sets({"it": APPROXIMATE["a polygon"]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
     mean, error, _ = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 120)

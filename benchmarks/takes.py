@@ -1,0 +1,46 @@
+"""The time of a step of several runs, turn about, where some steps are more work than others.
+
+The same runs are taken several times, from their start: of each round of steps the least processor time of
+all takes, which is what the machine did not add, and of these the mean over the rounds, which is the work.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+
+class Chain(Protocol):
+    """Whatever takes steps."""
+
+    def advance(self) -> None:
+        """Takes one."""
+
+
+Begun = Callable[[], Mapping[str, Sequence[Chain]]]
+"""The runs of each side, at their start."""
+
+
+def per_step(begun: Begun, warm: int, steps: int, rounds: int, takes: int) -> dict[str, float]:
+    """Seconds of each side for a step of all its runs. warm: steps before the first that is timed."""
+    each = [_take(begun(), warm, steps, rounds) for _ in range(takes)]
+    least = {side: map(min, zip(*(take[side] for take in each), strict=True)) for side in each[0]}
+    return {side: sum(seconds) / (rounds * steps) for side, seconds in least.items()}
+
+
+def _take(sides: Mapping[str, Sequence[Chain]], warm: int, steps: int, rounds: int) -> dict[str, list[float]]:
+    """The processor time of every round of each side."""
+    for chains in sides.values():
+        _advanced(chains, warm)
+    taken: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(rounds):
+        for side, chains in sides.items():
+            began = time.process_time()
+            _advanced(chains, steps)
+            taken[side].append(time.process_time() - began)
+    return taken
+
+
+def _advanced(chains: Sequence[Chain], steps: int) -> None:
+    for chain in chains:
+        for _ in range(steps):
+            chain.advance()
