@@ -1,5 +1,5 @@
 """Files written atomically: every file is written under a temporary name next to its own and renamed when
-complete.
+complete; and where what took long to compute is kept.
 """
 
 import hashlib
@@ -13,6 +13,18 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from barriers.regular_files import must_be_regular
+
+CACHE_VARIABLE = "LEM_SAFE_CACHE"
+
+
+def default_cache() -> Path:
+    """The directory of trained energies: $LEM_SAFE_CACHE, else ~/.cache/lem-safe/energies."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "lem-safe" / "energies")
+
+
+def default_timings() -> Path:
+    """The directory of how long steps took, beside the trained energies."""
+    return default_cache() / "timings"
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:

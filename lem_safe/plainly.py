@@ -12,9 +12,9 @@ from pathlib import Path
 
 from barriers.plain.needs import VARIABLE, Choice
 
-COMMANDS = ("audit", "cache", "list", "merge", "new", "rules", "schema", "validate", "verify")
-"""Commands that draw no samples and train nothing."""
-UNTIMED = {"explain", "--no-timing"}
+COMMANDS = ("audit", "cache", "explain", "list", "merge", "new", "rules", "schema", "validate", "verify")
+"""Commands that draw no samples and train nothing, unless an explanation has to time steps."""
+TIMED = {"explain", "--timing"}
 PAGES = {"--out", "--grow", "--failing-rows", "--near"}
 """What an audit writes before it may need torch, or counts by distances."""
 SHARD = "--shard"
@@ -42,7 +42,16 @@ def fits(arguments: Sequence[str]) -> bool:
     options = {word.split("=")[0] for word in arguments}
     if SHARD not in options and options & PAGES:
         return False
-    return named in COMMANDS or options >= UNTIMED
+    if named == "explain":
+        return not options >= TIMED and ("--no-timing" in options or _has_timed())
+    return named in COMMANDS
+
+
+def _has_timed() -> bool:
+    """Whether any steps have been timed here: an explanation may then do without torch."""
+    from lem_safe.files import default_timings
+
+    return default_timings().is_dir()
 
 
 def started() -> bool:

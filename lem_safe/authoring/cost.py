@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from barriers.arrays import torch
 from barriers.filters import learned, needs_pilot
+from barriers.plain.needs import Choice, needing
 from barriers.qp import Infeasible
+from lem_safe.authoring.timings import Timing, Timings
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
@@ -32,16 +34,9 @@ which the time is proportional to their number.
 """
 
 
-class Timed(NamedTuple):
-    """How long a run takes by the steps that were timed, in seconds."""
-
-    seconds: float
-    steps: int
-
-
-def cost(scenario: Scenario, clock: Clock | None = None) -> str:
+def cost(scenario: Scenario, clock: Clock | None = None, kept: Timings | None = None) -> str:
     """The cost as sentences; in seconds too where a clock is given, unless there is an energy to be trained
-    first.
+    first. kept: where a timing is kept, and taken from if there is one.
     """
     s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
     one = clouds * s.samples * s.steps
@@ -63,14 +58,24 @@ def cost(scenario: Scenario, clock: Clock | None = None) -> str:
         return text
     if untrained:
         return f"{text} How long a step takes is known once the energy is trained."
-    found = timed(scenario, clock)
+    found = kept.last(scenario) if kept is not None else None
     if found is None:
-        return text
-    return f"{text} About {_duration(found.seconds)} on this machine, by {found.steps} timed steps."
+        found = timed(scenario, clock)
+        if found is None:
+            return text
+        if kept is not None:
+            kept.keep(scenario, found)
+    seconds = _duration(found.seconds * clouds * s.steps)
+    by = f"{found.steps} timed steps" if found.on is None else f"{found.steps} steps timed on {found.on}"
+    return f"{text} About {seconds} on this machine, by {by}."
 
 
-def timed(scenario: Scenario, clock: Clock) -> Timed | None:
-    """How long the chains of a scenario take; None where they cannot be built or their first steps fail."""
+def timed(scenario: Scenario, clock: Clock) -> Timing | None:
+    """How long a step of the chains of a scenario takes; None where they cannot be built or their first steps
+    fail.
+    """
+    if Choice.plain:
+        raise needing("timing steps")
     size = max(1, min(scenario.sampler.samples, MOST // max(len(scenario.columns or "xx"), 1)))
     try:
         problem = build(scenario.overridden(samples=size), progress=Silent())
@@ -82,8 +87,7 @@ def timed(scenario: Scenario, clock: Clock) -> Timed | None:
     except (BadInput, NumericalFailure, Infeasible):
         return None
     larger = scenario.sampler.samples / size
-    whole = sum(one.seconds for one in each) * larger * scenario.audit.replicas * scenario.sampler.steps
-    return Timed(whole, sum(one.steps for one in each))
+    return Timing(sum(one.seconds for one in each) * larger, sum(one.steps for one in each))
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @torch.no_grad()
-def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timed:
+def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timing:
     """The seconds of one step of one cloud, and how many steps were timed: with the other clouds that take
     it together, after a first step that is not timed.
     """
@@ -111,14 +115,14 @@ def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timed:
         own = [CloudKey.of(key, keys[0], r) for r, key in enumerate(keys[:together])]
         chain = RecordedClouds(course, own, [start(problem, key) for key in keys[:together]])
     if chain.is_over():
-        return Timed(0.0, 0)
+        return Timing(0.0, 0)
     chain.advance()
     took, last = list[float](), clock()
     while sum(took) < ENOUGH and not chain.is_over():
         chain.advance()
         took.append((now := clock()) - last)
         last = now
-    return Timed(median(took or [0.0]) / together, len(took))
+    return Timing(median(took or [0.0]) / together, len(took))
 
 
 def _untrained(part: Any, seed: int) -> Any:
@@ -137,13 +141,13 @@ def _untrained(part: Any, seed: int) -> Any:
 def _duration(seconds: float) -> str:
     """With two digits, in the largest unit of which there are two or more.
 
-    >>> _duration(0.123), _duration(75), _duration(7300), _duration(432000)
-    ('0.12 seconds', '75 seconds', '2 hours', '5 days')
+    >>> _duration(0.123), _duration(101), _duration(7300), _duration(2e7)
+    ('0.12 seconds', '100 seconds', '2 hours', '230 days')
     """
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.2g} seconds"
+            return f"{float(f'{seconds / size:.2g}'):,g} {unit}"
+    return f"{float(f'{seconds:.2g}'):g} seconds"
 
 
 def _large(count: int) -> str:

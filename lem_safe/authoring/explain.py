@@ -14,6 +14,7 @@ from lem_safe.authoring.columns import of_columns
 from lem_safe.authoring.cost import Clock, cost
 from lem_safe.authoring.paragraphs import in_parts
 from lem_safe.authoring.starting_words import start_in_words
+from lem_safe.authoring.timings import Timings
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
 from lem_safe.registry import TABLES, chosen_couples, never_passes
@@ -24,9 +25,9 @@ from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, leaves_room, named
 
 
-def explain(scenario: Scenario, clock: Clock | None = None) -> str:
+def explain(scenario: Scenario, clock: Clock | None = None, kept: Timings | None = None) -> str:
     """The explanation, with a heading and one or two paragraphs per topic. clock: times a few steps, so that
-    the cost is also stated in seconds.
+    the cost is also stated in seconds; kept: unless their timing is kept there.
     """
     parts = {
         "What is sampled": [_energy(scenario), *of_columns(scenario), _sampling(scenario)],
@@ -38,7 +39,7 @@ def explain(scenario: Scenario, clock: Clock | None = None) -> str:
         "What the filter promises": _filter(scenario),
         "What the audit will say": _audit(scenario),
         "What the exit status means": [_status(scenario)],
-        "What it costs": [cost(scenario, clock)],
+        "What it costs": [cost(scenario, clock, kept)],
     }
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]

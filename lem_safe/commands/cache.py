@@ -10,16 +10,21 @@ from lem_safe.commands.outcome import say, say_line
 
 def cache(
     clear: Annotated[
-        bool, typer.Option("--clear", help="Delete every trained energy; the next run trains again.")
+        bool,
+        typer.Option(
+            "--clear",
+            help="Delete every trained energy and every timing of steps; the next run trains again.",
+        ),
     ] = False,
     json: Json = False,
 ) -> int:
     """Show where trained energies are kept and how large they are, or delete them."""
     from json import dumps
 
+    from lem_safe.authoring.timings import Timings
+    from lem_safe.files import CACHE_VARIABLE, default_cache
     from lem_safe.training.cache import cached
     from lem_safe.training.cache import clear as cleared
-    from lem_safe.training.trained import CACHE_VARIABLE, default_cache
 
     place = default_cache()
     found = cached(place)
@@ -27,6 +32,7 @@ def cache(
     unfinished = sum(not one.finished for one in found)
     if clear:
         cleared(place)
+        Timings.here().forget()
     if json:
         facts = {"directory": str(place), "energies": len(found), "bytes": size, "unfinished": unfinished}
         say(dumps({**facts, "cleared": clear}, indent=2))

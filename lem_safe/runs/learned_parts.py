@@ -20,12 +20,13 @@ from lem_safe.data.concerns import concerns
 from lem_safe.data.sources import FileTable
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
+from lem_safe.files import default_cache
 from lem_safe.processes.group import ALONE, Group
 from lem_safe.progress import Progress
 from lem_safe.registry import make
 from lem_safe.scenario import Scenario, must_run
 from lem_safe.training.checkpoint import load_energy, save_energy
-from lem_safe.training.trained import Trained, default_cache
+from lem_safe.training.trained import Trained
 
 
 class Part(NamedTuple):

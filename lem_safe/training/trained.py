@@ -24,6 +24,7 @@ from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_truncation import Truncated
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
+from lem_safe.files import CACHE_VARIABLE, default_cache
 from lem_safe.keys import Key
 from lem_safe.processes.group import ALONE, Group
 from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
@@ -38,14 +39,8 @@ from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.truncation import PLAIN, Truncation
 from lem_safe.training.whitening import whiten
 
-CACHE_VARIABLE = "LEM_SAFE_CACHE"
 FILE = "energy.safetensors"
 JOURNAL = "training.safetensors"
-
-
-def default_cache() -> Path:
-    """The directory of trained energies: $LEM_SAFE_CACHE, else ~/.cache/lem-safe/energies."""
-    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "lem-safe" / "energies")
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,12 @@ def test_seconds_are_those_of_the_steps_that_were_timed(replicas: int, each: int
     """Three steps of .1 s of each chain, by all the clouds that take them together."""
     found = cost.timed(scenario(replicas=replicas), ticking(0.1))
     assert found is not None and found.steps == 6
-    assert found.seconds == pytest.approx(2 * 0.1 * 1000 * replicas / each)
+    assert found.seconds == pytest.approx(2 * 0.1 / each)
 
 
 def test_without_a_filter_there_is_one_chain() -> None:
     found = cost.timed(scenario("{kind: none}"), ticking(0.2))
-    assert found is not None and (found.steps, found.seconds) == (2, pytest.approx(200))
+    assert found is not None and (found.steps, found.seconds) == (2, pytest.approx(0.2))
 
 
 def test_the_sentences() -> None:
@@ -49,6 +49,8 @@ def test_the_sentences() -> None:
     assert "4 million particle-steps: 100 clouds x 20 particles x 1,000 steps, and as many again" in text
     assert "About 3.3 minutes on this machine, by 6 timed steps." in text
     assert "About" not in cost.cost(scenario(replicas=100))
+    for seconds, words in ((0.05, "100 seconds"), (0.055, "110 seconds"), (86.4 * 75, "150 days")):
+        assert f"About {words} on this machine" in cost.cost(scenario(), ticking(seconds))
     auto = cost.cost(scenario("{kind: tilt, multipliers: auto}"), ticking(0.1))
     assert "a pilot run of about as many steps learns the multipliers" in auto and "timed steps" in auto
 
