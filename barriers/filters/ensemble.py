@@ -21,6 +21,7 @@ from barriers.declared import declares
 from barriers.derivatives import Scalar, recorded
 from barriers.filters.base import FilterInfo, Promise, combined, local_mean, refuse_batches
 from barriers.filters.complementarity import times
+from barriers.filters.nearby import FEWEST
 from barriers.filters.one_row_clouds import filtered
 from barriers.filters.whole import HERE, Whole
 from barriers.functionals import Barrier, of_each
@@ -88,7 +89,7 @@ class EnsembleFilter:
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: EnsembleMemory
     ) -> tuple[Float[Tensor, "*r n d"], EnsembleMemory, FilterInfo]:
         refuse_batches("drift", x, drift)
-        if x.dim() > 2 and (found := self._side_by_side(x, drift)) is not None:
+        if x.shape[-2] < FEWEST and (found := self._one_row(x, drift)) is not None:
             return found
         moments, g = self._moments(x, drift)
         B, J = self.barrier.barriers(moments.mean), self.barrier.jacobian(moments.mean)
@@ -165,11 +166,11 @@ class EnsembleFilter:
         """The sum over the parts of the cloud."""
         return self.whole.sums(part)[0]
 
-    def _side_by_side(
-        self, x: Float[Tensor, "r n d"], drift: Float[Tensor, "r n d"]
-    ) -> tuple[Float[Tensor, "r n d"], EnsembleMemory, FilterInfo] | None:
-        """`apply` to clouds with one constraint on one mean, in fewer and cheaper calls; None where it is
-        something else.
+    def _one_row(
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"]
+    ) -> tuple[Float[Tensor, "*r n d"], EnsembleMemory, FilterInfo] | None:
+        """`apply` to small clouds with one constraint on one mean, in fewer and cheaper calls; None where it
+        is something else.
         """
         if (
             len(self.barrier.limits) != 1
@@ -180,16 +181,21 @@ class EnsembleFilter:
         ):
             return None
         limit, rate = self.barrier.limits, self.rate
-        if isinstance(rate, Tensor) or recorded(x, drift, limit) or x[0].numel() > FEW:
+        if isinstance(rate, Tensor) or recorded(x, drift, limit):
             return None
-        jet = self.barrier.jet(x.flatten(0, 1))
+        jet = self.barrier.jet(x.reshape(-1, x.shape[-1]))
         if recorded(*jet):
             return None
-        found = filtered(jet, drift, float(limit), rate, self.speed, self.on_infeasible)
+        clouds = drift if x.dim() > 2 else drift[None]
+        found = filtered(jet, clouds, float(limit), rate, self.speed, self.on_infeasible)
         if found is None:
             return None
         mean, μ, shortfall = map(torch.from_numpy, found[1:])
-        return found.drift, EnsembleMemory(μ > 0), FilterInfo(mean, μ, shortfall)
+        memory, info = EnsembleMemory(μ > 0), FilterInfo(mean, μ, shortfall)
+        if x.dim() > 2:
+            return found.drift, memory, info
+        u = drift if found.drift is clouds else found.drift[0]
+        return u, memory, FilterInfo(mean[0], μ[0], shortfall[0])
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.barrier.observed(self.whole.mean(of_each(self.barrier.statistics, x)))
