@@ -66,6 +66,8 @@ def inside_each(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tenso
 
 
 def _count(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
+    if len(sets) == 1:
+        return sets[0].contains(x).sum()[None]
     balls = [k for k, s in enumerate(sets) if _is_ball(s)]
     if len(balls) < 2 or len(x) * len(balls) < MANY:
         return torch.stack([s.contains(x).sum() for s in sets])

@@ -268,8 +268,8 @@ def clouds(rows: Rows) -> list[str]:
     """Clouds together beside one cloud of as many particles."""
     return [
         "100 clouds of 20 particles, taking their steps together, beside one cloud of 2,000: milliseconds of "
-        "processor time per step, on one core, turn about in one process. *One by one* is what the clouds "
-        "take each by itself.",
+        "processor time per step, on one core, turn about in one process, the least of the same steps in "
+        "four takes. *One by one* is what the clouds take each by itself.",
         "",
         *table(
             ["energy", "filter", "one of 2,000", "100 of 20", "ratio", "one by one"],

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from benchmarks import peer_steps
-from benchmarks.takes import per_step
+from benchmarks.takes import fitting, per_step
 from lem_safe.energies.base import Energy
 from lem_safe.energies.images.convolutional import Convolutional
 from lem_safe.energies.mlp import MLP
@@ -52,6 +52,9 @@ sampler: {{kind: langevin, samples: {samples}, steps: 100000, step_size: 0.01,
 filter: {filter}
 """
 
+SECONDS = 0.05
+"""About how long a round takes."""
+
 Work = Callable[[], object]
 
 
@@ -66,7 +69,7 @@ def measure(part: str | None = None) -> list[dict[str, Any]]:
         torch.set_num_threads(threads)
 
 
-def least(works: Mapping[str, Work], rounds: int, seconds: float = 0.05) -> dict[str, float]:
+def least(works: Mapping[str, Work], rounds: int, seconds: float = SECONDS) -> dict[str, float]:
     """Milliseconds of each, the least of several rounds in which they take turns of about `seconds`."""
     repeats, found = {}, dict.fromkeys(works, math.inf)
     for name, work in works.items():
@@ -155,7 +158,7 @@ def peak(kind: str, n: int = 1_000_000) -> int:
 def _filtered(
     name: str, network: Energy, n: int, sets: Sequence[str], filters: Iterable[str]
 ) -> list[dict[str, Any]]:
-    kinds, steps = ("none", *filters), max(1, 25_000 // n)
+    kinds, steps = ("none", *filters), fitting(_chain(network, n, sets, "none"), SECONDS)
     chains: dict[str, list[RecordedChain]] = {}
 
     def begun() -> dict[str, list[RecordedChain]]:

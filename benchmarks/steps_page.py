@@ -14,7 +14,8 @@ def section(rows: Rows) -> list[str]:
     parts = {name: [r for r in rows if r["part"] == name] for name in dict.fromkeys(r["part"] for r in rows)}
     return [
         "Processor time of one step of Langevin on an MLP 2-128-128-128-1 with SiLU, float32, one thread, "
-        "turn about, of each the least; one ball (or sixteen), at most 1 % of the particles in each.",
+        "turn about, of each the least (with filters, of the same steps in four takes, and of these the "
+        "mean, as some steps are more work); one ball (or sixteen), at most 1 % of the particles in each.",
         *_filters([*parts.get("filters", ()), *parts.get("images", ())]),
         *_where(parts.get("where", ())),
         *_peers(parts.get("peers", ())),
@@ -33,8 +34,11 @@ NOTES = (
     "drift filter's search over the particles near a boundary alone (kept), of several constraints over "
     "the near pairs of a particle and a set (kept: 16 constraints cost an eighth), from the last step's "
     "multipliers (thrown away: they differ more from the next ones than 0 does); one constraint on one small "
-    "cloud solved in numbers rather than tensors (kept: a third of the calls). Gave: steps of a network 1.1 "
-    "to 2.7 times faster, by size.",
+    "cloud solved in numbers rather than tensors (kept: a third of the calls); the gradient of a chance only "
+    "where it is asked for, the cloud counted once for the record and for the filter, the first multiplier "
+    "in numpy by steps of the third order (kept: a seventh of what `drift` adds at 256). Gave: steps of a "
+    "network 1.1 to 2.7 times faster, by size. What is left between a step of 256 and its products are "
+    "activations, noise and calls of Python.",
 )
 
 

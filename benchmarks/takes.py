@@ -27,6 +27,15 @@ def per_step(begun: Begun, warm: int, steps: int, rounds: int, takes: int) -> di
     return {side: sum(seconds) / (rounds * steps) for side, seconds in least.items()}
 
 
+def fitting(chain: Chain, seconds: float) -> int:
+    """How many steps take about so long, after two that are not timed."""
+    for _ in range(2):
+        chain.advance()
+    began = time.process_time()
+    chain.advance()
+    return max(1, round(seconds / max(time.process_time() - began, 1e-6)))
+
+
 def _take(sides: Mapping[str, Sequence[Chain]], warm: int, steps: int, rounds: int) -> dict[str, list[float]]:
     """The processor time of every round of each side."""
     for chains in sides.values():

@@ -45,7 +45,11 @@ class Piece(NamedTuple):
         """x − Aᵀ μ, into `out`."""
         c = len(self.a)
         whole, begun = out.view(c, 1, -1), self.cut(x).double().reshape(c, 1, -1)
-        torch.baddbmm(begun, μ[self.problems, None], self.a, alpha=-1, out=whole)
+        own = μ[self.problems, None]
+        if self.a.shape[1] == 1:  # in one pass, of which a product of matrices makes two
+            torch.addcmul(begun, self.a, own, value=-1, out=whole)
+        else:
+            torch.baddbmm(begun, own, self.a, alpha=-1, out=whole)
 
 
 def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:

@@ -68,11 +68,13 @@ def filtered_step(
 
 
 def _uniforms(step_filter: StepFilter, key: Key, x: Float[Tensor, "n d"]) -> Any:
-    """One number per particle; of large clouds, drawn when their filter needs them, where it says that it
-    waits.
+    """One number per particle; of one cloud or large ones, drawn when their filter needs them, where it says
+    that it waits.
     """
-    if not (isinstance(key, CloudKeys) and draws_later(step_filter)):
+    if not draws_later(step_filter):
         return key.uniform(x[:, 0])
+    if not isinstance(key, CloudKeys):
+        return LaterUniforms.of_one(lambda: key.uniform(x[:, 0]))
     n = len(x) // key.clouds
     if in_banks(n):
         return key.uniform(x[:, 0])
