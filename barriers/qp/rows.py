@@ -15,8 +15,8 @@ from jaxtyping import Float
 from barriers.arrays import Tensor, torch
 from barriers.derivatives import recorded
 
-BLOCK_NUMBERS = 1 << 18
-"""The number of entries of a piece: two megabytes in float64."""
+BLOCK_NUMBERS, AS_THEY_LIE = 1 << 18, 1 << 20
+"""The number of entries of a piece that is copied, two megabytes in float64, and of one that is not."""
 
 Cut = Callable[[Float[Tensor, "b *m n d"]], Float[Tensor, "c *m n d"]]
 """The part of a vector, or of other rows, that belongs to a piece: a view."""
@@ -112,9 +112,9 @@ def pieces(A: Float[Tensor, "b m n d"]) -> Iterator[Piece]:
     """All rows, once."""
     b, m, n, d = A.shape
     axis, size = (-2, n) if n > 1 else (-1, d)
-    numbers = max(1, m * n * d)
-    together = max(1, BLOCK_NUMBERS // numbers)
-    step = max(1, BLOCK_NUMBERS * size // (min(b, together) * numbers))
+    numbers, most = max(1, m * n * d), AS_THEY_LIE if _in_line(A) else BLOCK_NUMBERS
+    together = max(1, most // numbers)
+    step = max(1, most * size // (min(b, together) * numbers))
     room = _Room(A)
     for first in range(0, b, together):
         problems = slice(first, min(first + together, b))
@@ -135,13 +135,18 @@ class _Room:
 
     def flat(self, rows: Float[Tensor, "c m n d"]) -> Float[Tensor, "c m j"]:
         """The rows as they lie where that is possible, else a copy that the next one overwrites."""
-        n, d = rows.shape[2:]
-        in_line = n == 1 or (rows.stride(2) == d * rows.stride(3) and rows.stride(3) == 1)
-        if rows.dtype == torch.float64 and in_line:
+        if _in_line(rows):
             return rows.flatten(2)
         if self._held.numel() < rows.numel():
             self._held = self._held.new_empty(rows.numel())
         return self._held[: rows.numel()].view(rows.shape).copy_(rows).flatten(2)
+
+
+def _in_line(rows: Float[Tensor, "c m n d"]) -> bool:
+    """Whether each row is float64 numbers one after the other."""
+    n, d = rows.shape[2:]
+    in_line = n == 1 or (rows.stride(2) == d * rows.stride(3) and rows.stride(3) == 1)
+    return rows.dtype == torch.float64 and in_line
 
 
 def _whole(A: Tensor) -> Piece:

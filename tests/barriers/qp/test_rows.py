@@ -56,6 +56,7 @@ def test_products_are_those_of_the_definition(
     monkeypatch: pytest.MonkeyPatch, layout: str, numbers: int
 ) -> None:
     monkeypatch.setattr(rows, "BLOCK_NUMBERS", numbers)
+    monkeypatch.setattr(rows, "AS_THEY_LIE", numbers)
     for shape in SHAPES:
         for dtype in (torch.float32, F64):
             assert differences(shape, layout, dtype) < 1e-11
@@ -73,6 +74,7 @@ def test_rows_read_as_they_lie_in_another_layout_are_caught(monkeypatch: pytest.
 def test_a_piece_that_is_left_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = rows.pieces
     monkeypatch.setattr(rows, "BLOCK_NUMBERS", 50)
+    monkeypatch.setattr(rows, "AS_THEY_LIE", 50)
     monkeypatch.setattr(rows, "pieces", lambda A: list(honest(A))[:-1])
     assert differences(SHAPES[0], "constraints first", F64) > 0.1
 
