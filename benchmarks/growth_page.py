@@ -118,7 +118,8 @@ def _solves(rows: Rows) -> list[str]:
         "memory that the system cleared each time. Tried: products of rows as they lie, d × d blocks of "
         "which only the diagonal is used (as slow as putting them in order: thrown away); pieces of 2^14 to "
         "2^21 numbers (2^18 kept for those that are copied, 2^20 for the others: small ones cost calls, "
-        "large ones the cache). Kept: the rows are read twice, once for A Aᵀ and A v, once for u and A u, which the reported residual is made of; "
+        "large ones the cache). Kept: the rows are read twice, once for A Aᵀ and A v, once for u and A u, "
+        "which the reported residual is made of; "
         "statistics are stacked with the constraints first in memory. One row alone has products as cheap "
         "as the vectors beside it.",
         "",
