@@ -13,6 +13,7 @@ from truths import tilt as truths
 from barriers import patterns
 from barriers.derivatives import NotDifferentiable
 from barriers.filters import FILTERS, Both, Gate, Penalty, StepChain, Tilt, learned, needs_pilot
+from barriers.filters.later_uniforms import drawn
 from barriers.filters.tilt import TiltMemory
 from barriers.functionals import smooth_mass
 from barriers.projection import facts
@@ -30,7 +31,7 @@ def leaving_counts(honest: Any) -> Any:
     def faulty(self: Tilt, x: Tensor, proposal: Tensor, h: float, u: Tensor, memory: TiltMemory) -> Any:
         y, after, info = honest(self, x, proposal, h, u, memory)
         fall = (memory.inside.double() - after.inside.double()) @ info.multipliers
-        back = u.double() >= (-fall.clamp(min=0)).exp()
+        back = drawn(u, torch.ones(len(x), dtype=torch.bool)).double() >= (-fall.clamp(min=0)).exp()
         inside = torch.where(back[:, None], memory.inside, after.inside)
         return torch.where(back[:, None], x, y), TiltMemory(inside), info
 
