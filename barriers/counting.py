@@ -50,7 +50,7 @@ _last: list[_Counted] = []
 
 def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
     """The number of rows that each set contains, kept for whoever asks about this cloud next: for a run,
-    whose sets do not change.
+    whose sets do not change, with a sampler that writes to no cloud but by torch's own operations.
     """
     found = _count(sets, x)
     _last[:] = [] if x.is_inference() else [_Counted(ref(x), x._version, tuple(map(ref, sets)), found)]
@@ -61,7 +61,7 @@ def inside_each(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tenso
     """The number of rows that each set contains."""
     for last in _last:
         if last.of(sets, x):
-            return last.found
+            return last.found.clone()
     return _count(sets, x)
 
 

@@ -111,9 +111,9 @@ def of_each_set(
             for own in values.split(list(sizes))
         ]
         return torch.stack(each)
-    counts = np.array(sizes)
-    some, found = counts > 0, np.zeros(len(counts), dtype=values.numpy().dtype)
-    found[some] = getattr(np, how).reduceat(values.numpy(), (counts.cumsum() - counts)[some])
+    numbers, counts = values.numpy(force=True), np.array(sizes)
+    some, found = counts > 0, np.zeros(len(counts), dtype=numbers.dtype)
+    found[some] = getattr(np, how).reduceat(numbers, (counts.cumsum() - counts)[some])
     return torch.from_numpy(found)
 
 

@@ -69,6 +69,8 @@ class Output(io.TextIOWrapper):
             self.write("".join(printed))
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):  # click asks in this way whether a stream takes bytes
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if self._held is not None:
             self._held.append(text)
             return len(text)

@@ -51,7 +51,10 @@ def _has_timed() -> bool:
     """Whether any steps have been timed here: an explanation may then do without torch."""
     from lem_safe.files import default_timings
 
-    return default_timings().is_dir()
+    try:
+        return default_timings().is_dir()
+    except (OSError, RuntimeError):  # a place that cannot be looked at, or nobody's home
+        return False
 
 
 def started() -> bool:

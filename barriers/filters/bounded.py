@@ -12,7 +12,7 @@ from barriers.squares import inner
 
 AT_ONCE = 16384
 """Coordinates of the particles for which several multiples of a change are tried at once."""
-MOST = 1e6
+MOST = 1e18
 """The largest multiple of a push."""
 
 

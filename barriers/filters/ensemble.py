@@ -32,6 +32,10 @@ from barriers.squares import inner
 
 BLOCK_NUMBERS = 1 << 20
 """The size of a block of gradients: memory is O(n·d + n·m) for any m·d."""
+AS_IT_IS = ("readout", "observed", "barriers", "jacobian")
+"""Methods of a barrier that are not asked where it declares that it subtracts, and all of these are as they
+were when it did.
+"""
 FEW = 1 << 15
 """So many numbers are multiplied in fewer operations than their pieces would take."""
 
@@ -172,22 +176,23 @@ class EnsembleFilter:
         """`apply` to small clouds with one constraint on one mean, in fewer and cheaper calls; None where it
         is something else.
         """
+        limit, rate, speed = self.barrier.limits, self.rate, self.speed
         if (
-            len(self.barrier.limits) != 1
-            or x.device.type != "cpu"
+            len(limit) != 1
+            or not (x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64))
+            or not (x.shape == drift.shape and x.dim() < 4 and x.numel())
             or self.backend != "structured"
             or self.whole.spread
-            or not declares(self.barrier, "subtracts", "readout")
+            or not all(declares(self.barrier, "subtracts", name) for name in AS_IT_IS)
         ):
             return None
-        limit, rate = self.barrier.limits, self.rate
-        if isinstance(rate, Tensor) or recorded(x, drift, limit):
+        if isinstance(rate, Tensor) or isinstance(speed, Tensor) or recorded(x, drift, limit):
             return None
         jet = self.barrier.jet(x.reshape(-1, x.shape[-1]))
-        if recorded(*jet):
+        if recorded(*jet) or jet.value.shape[1] != 1:
             return None
         clouds = drift if x.dim() > 2 else drift[None]
-        found = filtered(jet, clouds, float(limit), rate, self.speed, self.on_infeasible)
+        found = filtered(jet, clouds, float(limit), rate, speed, self.on_infeasible)
         if found is None:
             return None
         mean, μ, shortfall = map(torch.from_numpy, found[1:])

@@ -51,7 +51,7 @@ def filtered(
     if (over & (gram <= n * 1e-200)).any():
         return None
     μ, shortfall = np.where(excess <= 0, 0.0, excess / gram)[:, None], np.zeros((r, 1))
-    change = (-μ * row).astype(v.dtype)
+    change = np.where(over[:, None], -μ * row, 0.0).astype(v.dtype)  # nor where a position is not a number
     if speed is not None:
         far = (over & ~(np.absolute(change).max(1) <= speed)).nonzero()[0]
         if len(far):

@@ -8,6 +8,7 @@ of torch and lem-safe.
 
 import contextlib
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from lem_safe.files import default_timings, read_text, write_json
 from lem_safe.scenario import Scenario, fingerprint
 
 FORMAT = 1
-BESIDE = ("version", "name", "seed", "output", "monitors", "stop", "variants", "audit")
+BESIDE = ("version", "name", "seed", "output", "monitors", "stop", "sweep", "audit")
 """What a scenario holds that takes no time of a step."""
 
 
@@ -36,14 +37,17 @@ class Timing:
 
 @dataclass(frozen=True)
 class Timings:
-    """A directory with one file for each timing."""
+    """A directory with one file for each timing; None: nothing is kept."""
 
-    directory: Path
+    directory: Path | None
 
     @classmethod
     def here(cls) -> "Timings":
-        """Those beside the trained energies."""
-        return cls(default_timings())
+        """Those beside the trained energies; none where there is no place for these."""
+        try:
+            return cls(default_timings())
+        except RuntimeError:  # nobody's home
+            return cls(None)
 
     def last(self, scenario: Scenario) -> Timing | None:
         """The last timing of such a scenario on this machine; None where there is none that can be read."""
@@ -51,10 +55,11 @@ class Timings:
             kept = json.loads(read_text(self._file(scenario)))
             if kept["format"] != FORMAT or kept["machine"] != machine():
                 return None
-            found = Timing(float(kept["seconds"]), int(kept["steps"]), str(kept["on"]))
-        except (OSError, ValueError, TypeError, KeyError):
+            on = date.fromisoformat(kept["on"]).isoformat()
+            found = Timing(float(kept["seconds"]), int(kept["steps"]), on)
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
-        return found if found.seconds >= 0 and found.steps > 0 else None
+        return found if 0 <= found.seconds < math.inf and found.steps > 0 else None
 
     def keep(self, scenario: Scenario, timing: Timing) -> None:
         """Keeps a timing; where the directory cannot be written to, the next one is taken again."""
@@ -66,8 +71,9 @@ class Timings:
             "on": date.today().isoformat(),
         }
         with contextlib.suppress(OSError):
-            self.directory.mkdir(parents=True, exist_ok=True)
-            write_json(self._file(scenario), content)
+            file = self._file(scenario)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, content)
 
     def drop(self, scenario: Scenario) -> None:
         """Deletes the timing of such a scenario."""
@@ -76,12 +82,17 @@ class Timings:
 
     def forget(self) -> None:
         """Deletes every timing, and nothing else."""
+        if self.directory is None:
+            return
         with contextlib.suppress(OSError):
             for file in self.directory.glob("*.json"):
-                file.unlink()
+                with contextlib.suppress(OSError):
+                    file.unlink()
             self.directory.rmdir()
 
     def _file(self, scenario: Scenario) -> Path:
+        if self.directory is None:
+            raise FileNotFoundError("no directory for timings")
         return self.directory / f"{key(scenario)[:32]}.json"
 
 

@@ -94,6 +94,9 @@ BROKEN: dict[str, Any] = {
     "no number": {"seconds": "fast"},
     "nothing timed": {"steps": 0},
     "negative": {"seconds": -1.0},
+    "for ever": {"seconds": float("inf")},
+    "endless": {"steps": float("inf")},
+    "no date": {"on": "yesterday"},
     "another machine": {"machine": {"name": "elsewhere"}},
 }
 
@@ -141,6 +144,29 @@ def test_clearing_the_cache_forgets_them(kept: Timings, capsys: pytest.CaptureFi
     assert plainly.fits(["explain", "s.yaml"])
     assert cli.main(["cache", "--clear"]) == 0
     assert not kept.directory.exists() and not plainly.fits(["explain", "s.yaml"])
+
+
+def test_a_place_that_cannot_be_looked_at_has_no_timings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LEM_SAFE_CACHE", "/" + 300 * "a")
+    assert not plainly.fits(["explain", "s.yaml"]) and Timings.here().last(scenario()) is None
+    Timings.here().keep(scenario(), Timing(0.05, 40))
+    monkeypatch.delenv("LEM_SAFE_CACHE")
+    monkeypatch.setattr(Path, "home", nobody)
+    assert not plainly.fits(["explain", "s.yaml"]) and Timings.here().last(scenario()) is None
+    Timings.here().keep(scenario(), Timing(0.05, 40))
+    Timings.here().forget()
+    assert cli.main(["explain", "ring_keep_out"]) == 0 and "timed steps" in capsys.readouterr().out
+
+
+def nobody() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_what_is_swept_takes_no_time_of_a_step() -> None:
+    swept = loads(scenario().to_yaml() + "\nsweep: {filter.kind: [gate, step]}\n")
+    assert swept.variants and key(swept) == key(scenario())
 
 
 def test_planted_fault_a_key_that_forgets_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from lem_safe.registry import loads
 from lem_safe.runs.problem import build
 from lem_safe.runs.recorded_chain import RecordedChain
 from lem_safe.runs.starting import start
+from lem_safe.samplers import Langevin
 
 
 class Asked(Ball):
@@ -42,6 +43,7 @@ def cloud() -> Tensor:
 def test_the_same_cloud_is_counted_once() -> None:
     ball, x = Asked(), cloud()
     found = counted([ball], x)
+    inside_each([ball], x).add_(5)  # what is given away may be written to
     assert inside_each([ball], x).equal(found) and ball.times == 1
 
 
@@ -91,8 +93,9 @@ def test_nothing_is_held() -> None:
     assert last.x() is None
 
 
-def asked_in_a_run(monkeypatch: pytest.MonkeyPatch) -> float:
-    """How often each cloud of a run is counted under drift."""
+def asked_in_a_run(monkeypatch: pytest.MonkeyPatch, module: str = "lem_safe.samplers.langevin") -> float:
+    """How often each cloud of a run is counted under drift, by a sampler of this module."""
+    monkeypatch.setattr(Langevin, "__module__", module)
     text = """
     version: 1
     name: counts
@@ -114,6 +117,10 @@ def asked_in_a_run(monkeypatch: pytest.MonkeyPatch) -> float:
 
 def test_a_run_counts_each_of_its_clouds_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked_in_a_run(monkeypatch) == pytest.approx(1.0)
+
+
+def test_with_a_sampler_of_ones_own_it_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_in_a_run(monkeypatch, "another.package") == pytest.approx(2.0)
 
 
 def test_planted_fault_the_count_of_the_cloud_before(monkeypatch: pytest.MonkeyPatch) -> None:

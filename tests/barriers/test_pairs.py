@@ -9,6 +9,7 @@ from torch import Tensor
 from barriers import counting, pairs
 from barriers.coordinates import identity
 from barriers.counting import inside_each
+from barriers.filters.predictive import PredictiveFilter
 from barriers.noise import Noise, beyond
 from barriers.pairs import beside
 from barriers.predicted import chance
@@ -156,3 +157,24 @@ def test_planted_fault_rounding_decides(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(counting, "_saved", lambda unsafe: None)
     found, expected = count_of_each("a ring", F64)
     assert found != expected
+
+
+class Learned(HalfSpace):
+    """A half-space with a parameter that is learned elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__([1.0, 0.0], 0.4)
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * super().forward(x)
+
+
+@pytest.mark.parametrize("n", [50, 1500])
+@pytest.mark.parametrize("others", [[], [RING[0]]])
+def test_a_parameter_that_is_learned_does_not_stop_a_filter(n: int, others: list[UnsafeSet]) -> None:
+    """Grad mode is on, and no position has a graph."""
+    sets = [Learned(), *others]
+    chosen, x = PredictiveFilter(sets, [0.1] * len(sets), 0.01), Key(4).normal(torch.empty(n, 2))
+    u, _, info = chosen.apply(x, -3 * x, chosen.init(x))
+    assert bool(torch.isfinite(u).all()) and bool((info.shortfall == 0).all())

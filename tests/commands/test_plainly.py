@@ -16,6 +16,7 @@ from barriers.kinds import Entry, Kinds, Offer
 from barriers.plain.needs import Choice, NeedsTorch
 from lem_safe import audit, cli, plainly
 from lem_safe.commands.outcome import status_of
+from lem_safe.output import Output
 
 RULES = """
 version: 1
@@ -162,8 +163,14 @@ def test_nothing_that_draws_or_trains_does_without_torch() -> None:
         ([], False),
     ],
 )
-def test_the_command_line_decides(arguments: list[str], plain: bool) -> None:
+def test_the_command_line_decides(arguments: list[str], plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plainly, "_has_timed", lambda: True)
     assert plainly.fits(arguments) == plain
+
+
+def test_where_no_steps_were_timed_an_explanation_begins_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plainly, "_has_timed", lambda: False)
+    assert not plainly.fits(["explain", "s.yaml"]) and plainly.fits(["explain", "s.yaml", "--no-timing"])
 
 
 def test_another_program_keeps_its_torch_and_is_not_begun_again(place: Path) -> None:
@@ -203,6 +210,20 @@ def test_a_program_of_ones_own_is_told_what_only_torch_can_do(place: Path) -> No
     counted, told, imported = done.stdout.splitlines()
     assert int(counted) == audit("loans.csv", "loans.yaml").constraints[0].violations
     assert "only possible with torch; leave LEM_SAFE_ARRAYS unset" in told and imported == "False"
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in plainly.COMMANDS)], ids=str)
+def test_help_can_be_piped(command: tuple[str, ...]) -> None:
+    """click asks whether a stream takes bytes by writing some."""
+    status, printed, complained = process(*command, "--help")
+    assert (status, complained) == (0, "") and printed.count("--help") == 1 and "Usage:" in printed
+
+
+def test_what_is_held_takes_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Choice, "again", True)
+    held = Output(io.BytesIO(), "utf-8")
+    with held.held(), pytest.raises(TypeError):
+        held.write(b"")  # type: ignore[arg-type]
 
 
 def test_what_is_said_on_both_streams_keeps_its_order(place: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from barriers.filters import one_row_clouds
 from barriers.filters.ensemble import EnsembleFilter
-from barriers.functionals import smooth_mass
+from barriers.functionals import MassBarrier, smooth_mass
 from barriers.qp import Infeasible
 from barriers.qp.one_row import nearest
 from barriers.sets import Ball, Box, HalfSpace
@@ -101,9 +101,10 @@ def test_far_inside_where_no_gradient_is_left() -> None:
 def test_a_position_that_is_not_finite_is_not_passed_over() -> None:
     x = clouds(5, 20, torch.float32)
     x[2, 3, 0] = torch.nan
-    u, _, info = chosen(speed=None).apply(x, 0 * x, chosen().init(x))
-    assert bool(info.multipliers[2].isnan().all()) and bool(u[2].isnan().any())
-    assert bool(torch.isfinite(u[[0, 1, 3, 4]]).all())
+    drift = torch.ones_like(x)  # towards the ball
+    u, _, info = chosen(speed=None).apply(x, drift, chosen().init(x))
+    assert bool(info.multipliers[2].isnan().all()) and bool(torch.isfinite(u).all())
+    assert bool((u[2] == 1).all()) and not bool((u == 1).all())
 
 
 def test_what_cannot_be_is_raised() -> None:
@@ -117,6 +118,43 @@ def test_a_derivative_is_that_of_the_general_solver() -> None:
     u = chosen().apply(x, -2 * x, chosen().init(x))[0]
     (gradient,) = torch.autograd.grad(u.square().sum(), x)
     assert bool(torch.isfinite(gradient).all()) and float(gradient.abs().max()) > 0
+
+
+class Doubled(MassBarrier):
+    """Says twice what it observes."""
+
+    def observed(self, mean: torch.Tensor) -> torch.Tensor:
+        return 2 * super().observed(mean)
+
+
+class Steeper(MassBarrier):
+    """Twice the barrier, with twice the slope."""
+
+    def barriers(self, mean: torch.Tensor) -> torch.Tensor:
+        return 2 * super().barriers(mean)
+
+    def jacobian(self, mean: torch.Tensor) -> torch.Tensor:
+        return 2 * super().jacobian(mean)
+
+
+@pytest.mark.parametrize("kind", [Doubled, Steeper])
+def test_a_barrier_of_ones_own_is_asked(kind: type[MassBarrier]) -> None:
+    x, found = clouds(5, 20, torch.float64), []
+    for made in (kind, MassBarrier):
+        filter_ = EnsembleFilter(made([SETS["a ball"]], [Sigmoid(0.1)], [0.05]))
+        found.append(filter_.apply(x, 0 * x, filter_.init(x))[2])
+    own, plain = found
+    if kind is Doubled:
+        assert torch.allclose(own.mean, 2 * plain.mean)
+    else:
+        assert torch.allclose(own.multipliers, plain.multipliers / 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_precision_that_numpy_lacks_is_left_to_the_general_solver(dtype: torch.dtype) -> None:
+    x = clouds(3, 20, torch.float32).to(dtype)
+    u, _, info = chosen(speed=None).apply(x, 0 * x, chosen().init(x))
+    assert u.dtype == dtype and bool((info.multipliers > 0).any())
 
 
 def pooled(jet: Any, *others: Any) -> Any:
