@@ -210,10 +210,8 @@ class BarrierStep:
     ) -> Correction:
         """The same for a single constraint."""
 
-        def moved(
-            which: np.ndarray | None, multipliers: np.ndarray
-        ) -> tuple[Correction, Callable[[], np.ndarray]]:
-            here, own, low, Jy, μ = y, g, floor, J, column(multipliers, floor)
+        def moved(which: np.ndarray | None, by: np.ndarray) -> tuple[Correction, Callable[[], np.ndarray]]:
+            here, own, low, Jy, μ = y, g, floor, J, column(by, floor)
             if which is not None:
                 places = torch.from_numpy(which).to(y.device)
                 here, own, low = (part.index_select(0, places) for part in (y, g, floor))
@@ -222,11 +220,8 @@ class BarrierStep:
             f, gz = of_each(self.barrier.gradients, z)
             mean, slope = self.whole.means(f, products(gz, own))
             short = low - self.barrier.barriers(mean)
-
-            def falling() -> np.ndarray:
-                return numbers(self._falls(mean, as_matrix(slope, own), Jy))
-
-            return Correction(z, mean, μ, short), falling
+            falls = lambda: numbers(self._falls(mean, as_matrix(slope, own), Jy))  # noqa: E731
+            return Correction(z, mean, μ, short), falls
 
         flat, close = self.barrier.of_distance(), float(aim)
         over = numbers(at.violation) + close
