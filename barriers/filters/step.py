@@ -220,23 +220,22 @@ class BarrierStep:
             f, gz = of_each(self.barrier.gradients, z)
             mean, slope = self.whole.means(f, products(gz, own))
             short = low - self.barrier.barriers(mean)
-            falls = lambda: numbers(self._falls(mean, as_matrix(slope, own), Jy))  # noqa: E731
-            return Correction(z, mean, μ, short), falls
+            return Correction(z, mean, μ, short), lambda: self._falls(mean, as_matrix(slope, own), Jy)
 
         flat, close = self.barrier.of_distance(), float(aim)
         over = numbers(at.violation) + close
         if flat is None:
-            falls = numbers(self._falls(at.mean, overlaps(self.whole, g, g), J))
+            falls = self._falls(at.mean, overlaps(self.whole, g, g), J)
             μ = np.divide(over, falls, out=np.zeros_like(over), where=falls > 0)
         else:
             φ, s, slope = flat[0], of_each(flat[1], y), squared_norm(g)[..., 0]
             μ, falls = if_flat(φ.profile, s, slope, over, means_by(self.whole), close)
         return least(moved, at, falls, μ, close)[1]
 
-    def _falls(self, mean: Tensor, slope: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:
+    def _falls(self, mean: Tensor, slope: Tensor, J: Tensor | None) -> Float[np.ndarray, "q"]:
         """By how much the violation of a single constraint falls per unit of its multiplier."""
         Jz = self._jacobian(mean)
-        return (slope if J is None or Jz is None else Jz @ slope @ J.mT)[..., 0]
+        return numbers((slope if J is None or Jz is None else Jz @ slope @ J.mT)[..., 0])
 
     def _jacobian(self, mean: Tensor) -> Tensor | None:
         """∂B/∂mean; None where it is −1."""
