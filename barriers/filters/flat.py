@@ -32,7 +32,7 @@ class Flat:
         np.multiply(self.squared, bent, out=parts[0])
         density -= self.s * bent
         np.multiply(self.cubed, density, out=parts[1])
-        self.bends: Float[np.ndarray, 2 * q] = parts.sum(-1) / n
+        self.bends = parts.sum(-1) / n
         """The second and the third derivative at μ = 0."""
 
     def value(self) -> Float[np.ndarray, "*q"]:
