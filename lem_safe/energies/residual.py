@@ -10,6 +10,7 @@ with adjoints R_lᵀδ_l.
 from jaxtyping import Float
 
 from barriers.arrays import Tensor, nn, torch
+from barriers.products import products
 from lem_safe.energies.activations import ACTIVATIONS
 from lem_safe.energies.trunk import Traced, Trunk, Workspace, held, pulled, uniform
 
@@ -32,20 +33,22 @@ class ResidualTrunk(Trunk):
         self.activation, self.inputs, self.widest = ACTIVATIONS[activation], inputs, hidden
 
     def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
-        u = self._enter(x)
+        u, multiply = self._enter(x), products(x, *self.parameters())
         for W, b, R in self._blocks(x):
-            u = torch.addmm(u, self.activation.value(torch.addmm(b, u, W.T)), R.T)
+            u = multiply.plus(u, self.activation.value(multiply.affine(b, u, W)), R.T)
         return u @ self.readout.to(x.dtype)
 
     def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
-        u, blocks, inputs = self._enter(x), self._blocks(x), []
+        u, blocks, slopes = self._enter(x), self._blocks(x), []
+        multiply = products(x, self.entry)
         for W, b, R in blocks:
-            inputs.append(torch.addmm(b, u, W.T))
-            u = torch.addmm(u, self.activation.value(inputs[-1]), R.T)
+            a, slope = self.activation.consumed(multiply.affine(b, u, W))
+            slopes.append(slope)
+            u = multiply.plus(u, a, R.T)
         w = self.readout.to(x.dtype)
         δ = w.expand_as(u)
-        for (W, _, R), h in zip(reversed(blocks), reversed(inputs), strict=True):
-            δ = torch.addmm(δ, self.activation.backward(δ @ R, h), W)
+        for (W, _, R), slope in zip(reversed(blocks), reversed(slopes), strict=True):
+            δ = multiply.plus(δ, multiply.times(δ, R).mul_(slope), W)
         return u @ w, pulled(δ, self.entry.to(x.dtype))
 
     def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
@@ -65,16 +68,17 @@ class ResidualTrunk(Trunk):
         u, blocks = self._enter(x), self._blocks(x)
         J = J @ self.entry.to(x.dtype).T
         kept: list[tuple[Tensor, Tensor]] = []
+        multiply = products(x, *self.parameters())
         for W, b, R in blocks:
-            a, slope, bend = self.activation.jet(torch.addmm(b, u, W.T))
+            a, slope, bend = self.activation.jet(multiply.affine(b, u, W))
             along = J @ W.T
             kept.append((slope, bend * along.square().sum(1)))
-            u, J = torch.addmm(u, a, R.T), J + (slope[:, None] * along) @ R.T
+            u, J = multiply.plus(u, a, R.T), J + (slope[:, None] * along) @ R.T
         δ, total = self.readout.to(x.dtype).expand_as(u), x.new_zeros(())
         for (W, _, R), (slope, bent) in zip(reversed(blocks), reversed(kept), strict=True):
-            back = δ @ R
+            back = multiply.times(δ, R)
             total = total + (back * bent).sum(1)
-            δ = torch.addmm(δ, back * slope, W)
+            δ = multiply.plus(δ, back * slope, W)
         return Traced(δ @ self.entry.to(x.dtype), total)
 
     def _enter(self, x: Tensor) -> Tensor:

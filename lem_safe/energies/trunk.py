@@ -16,6 +16,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 
 from barriers.arrays import Tensor, nn, torch
+from barriers.products import TORCH, products
 from lem_safe.energies.activations import ACTIVATIONS
 
 BLOCK = 2**18
@@ -48,8 +49,11 @@ class Workspace:
     ) -> Float[Tensor, "n r w"]:
         """(slope ∘ J)Wᵀ; overwrites J."""
         (n, k), r = slope.shape, J.shape[1]
-        scaled = torch.mul(slope[:, None], J, out=self._room(0, J, n, r, k))
-        torch.mm(scaled.view(n * r, k), W.T, out=self._room(1, J, n * r, W.shape[0]))
+        scaled = torch.mul(slope[:, None], J, out=self._room(0, J, n, r, k)).view(n * r, k)
+        multiply = products(scaled, W)
+        if multiply is not TORCH:
+            return multiply.times(scaled, W.T).view(n, r, W.shape[0])
+        torch.mm(scaled, W.T, out=self._room(1, J, n * r, W.shape[0]))
         return self._room(1, J, n, r, W.shape[0])
 
     def squared(self, J: Float[Tensor, "n r k"]) -> Float[Tensor, "n k"]:
@@ -73,7 +77,7 @@ class Trunk(nn.Module, ABC):
 
     inputs: int
     widest: int
-    swept: int = 2**16
+    swept: int = 2**17
     fewest: int = 64
     blocks: int = 1
 
@@ -115,22 +119,23 @@ class Perceptron(Trunk):
         self.activation, self.inputs, self.widest = ACTIVATIONS[activation], widths[0], max(widths[1:])
 
     def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
-        a = x
-        for W, b in self._layers(x):
-            a = self.activation.value(torch.addmm(b, a, W.T))
+        layers, a = self._layers(x), x
+        multiply = products(x, *self.parameters())
+        for W, b in layers:
+            a = self.activation.value(multiply.affine(b, a, W))
         return a @ self.readout.to(x.dtype)
 
     def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
-        layers, a, inputs = self._layers(x), x, []
+        layers, a, slopes = self._layers(x), x, []
+        multiply = products(x, layers[0][0])
         for W, b in layers:
-            inputs.append(torch.addmm(b, a, W.T))
-            a = self.activation.value(inputs[-1])
+            a, slope = self.activation.consumed(multiply.affine(b, a, W))
+            slopes.append(slope)
         w = self.readout.to(x.dtype)
-        δ = w.expand_as(a)
-        for (W, _), h in zip(reversed(layers), reversed(inputs), strict=True):
-            δ = self.activation.backward(δ, h)
-            δ = δ @ W if W is not layers[0][0] else pulled(δ, W)
-        return a @ w, δ
+        δ = slopes[-1] * w
+        for (W, _), slope in zip(layers[:0:-1], slopes[-2::-1], strict=True):
+            δ = multiply.times(δ, W).mul_(slope)
+        return a @ w, pulled(δ, layers[0][0])
 
     def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         layers, a, slopes = self._layers(x), x, []
@@ -147,13 +152,14 @@ class Perceptron(Trunk):
     ) -> Traced:
         layers, a = self._layers(x), x
         sites: list[Site] = []
+        multiply = products(x, *self.parameters())
         for W, b in layers:
-            a, slope, bend = self.activation.jet(torch.addmm(b, a, W.T))
+            a, slope, bend = self.activation.jet(multiply.affine(b, a, W))
             sites.append(Site(W, slope, bend))
         δ = self.readout.to(x.dtype).expand_as(a)
         for i, (W, slope, bend) in reversed(list(enumerate(sites))):
             sites[i] = Site(W, slope, δ * bend)
-            δ = (δ * slope) @ W
+            δ = multiply.times(δ * slope, W)
         J = (
             J @ sites[0].matrix.T
         )  # where J has one row, so has the first layer's: an affine map is the same for every particle

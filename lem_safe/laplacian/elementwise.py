@@ -7,6 +7,7 @@ misses (B.5).
 
 import math
 from abc import ABC, abstractmethod
+from functools import lru_cache
 
 from barriers.arrays import Tensor, nn, torch
 
@@ -21,12 +22,20 @@ class Elementwise(ABC):
         """a(h)."""
 
     @abstractmethod
-    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
-        """γ a′(h) in few kernels; not differentiable."""
-
-    @abstractmethod
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """a(h) and a′(h), differentiable."""
+
+    def consumed(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """a(h) and a′(h) in few kernels, which may overwrite h; not differentiable. For arrays that fit the
+        cache.
+        """
+        return self.value_and_slope(h)
+
+    @abstractmethod
+    def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
+        """γ a′(h) in few kernels, where a = a(h) is known; not differentiable. For large arrays, where the
+        memory of a slope costs more than computing it again.
+        """
 
     @abstractmethod
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -39,13 +48,18 @@ class SiLU(Elementwise):
     def value(self, h: Tensor) -> Tensor:
         return nn.functional.silu(h)
 
-    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
-        return aten.silu_backward(γ, h)
-
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         σ = torch.sigmoid(h)
         a = h * σ
         return a, torch.addcmul(σ + a, a, σ, value=-1)
+
+    def consumed(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        σ = torch.sigmoid(h)
+        a = h.mul_(σ)
+        return a, torch.lerp(a, _one(h.dtype, h.device), σ, out=σ)  # a + σ(1 − a)
+
+    def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
+        return aten.silu_backward(γ, h)
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         σ = torch.sigmoid(h)
@@ -61,11 +75,11 @@ class Softplus(Elementwise):
             h, torch.zeros_like(h)
         )  # not F.softplus, which is linear past 20 and so only nearly smooth
 
-    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
-        return γ * torch.sigmoid(h)
-
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         return self.value(h), torch.sigmoid(h)
+
+    def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
+        return γ * torch.sigmoid(h)
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         σ = torch.sigmoid(h)
@@ -78,12 +92,12 @@ class Tanh(Elementwise):
     def value(self, h: Tensor) -> Tensor:
         return torch.tanh(h)
 
-    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
-        return aten.tanh_backward(γ, torch.tanh(h))
-
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         a = torch.tanh(h)
         return a, 1 - a * a
+
+    def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
+        return aten.tanh_backward(γ, a)
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a = torch.tanh(h)
@@ -97,12 +111,12 @@ class Sigmoid(Elementwise):
     def value(self, h: Tensor) -> Tensor:
         return torch.sigmoid(h)
 
-    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
-        return aten.sigmoid_backward(γ, torch.sigmoid(h))
-
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         σ = torch.sigmoid(h)
         return σ, σ * (1 - σ)
+
+    def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
+        return aten.sigmoid_backward(γ, a)
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         σ, slope = self.value_and_slope(h)
@@ -115,11 +129,11 @@ class GELU(Elementwise):
     def value(self, h: Tensor) -> Tensor:
         return nn.functional.gelu(h)
 
-    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
-        return aten.gelu_backward(γ, h)
-
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         return self.jet(h)[:2]
+
+    def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
+        return aten.gelu_backward(γ, h)
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         Φ, φ = torch.special.ndtr(h), (-0.5 * h * h).exp() / math.sqrt(2 * math.pi)
@@ -134,3 +148,8 @@ ELEMENTWISE: dict[type[nn.Module], Elementwise] = {
     nn.GELU: GELU(),
 }
 """The member for each of torch's own layers with default arguments."""
+
+
+@lru_cache(maxsize=16)
+def _one(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.ones((), dtype=dtype, device=device)

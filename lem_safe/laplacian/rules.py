@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from barriers.arrays import Tensor, nn, torch
 from barriers.arrays import functional as F
+from barriers.products import products
 from lem_safe.laplacian.carried import Carried, Linearized
 from lem_safe.laplacian.elementwise import ELEMENTWISE, Elementwise
 from lem_safe.laplacian.layers import Residual, Sum, Total
@@ -68,13 +69,18 @@ class LinearRule(Affine):
     """nn.Linear, on the last axis."""
 
     def apply(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        return F.linear(x, layer.weight.to(x.dtype), None if layer.bias is None else layer.bias.to(x.dtype))
+        W, b = layer.weight.to(x.dtype), None if layer.bias is None else layer.bias.to(x.dtype)
+        if b is None or x.dim() != 2:
+            return F.linear(x, W, b)
+        return products(x, W, b).affine(b, x, W)
 
     def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        return F.linear(x, layer.weight.to(x.dtype))
+        W = layer.weight.to(x.dtype)
+        return products(x, W).times(x, W.T) if x.dim() == 2 else x @ W.T
 
     def transposed(self, layer: nn.Linear, δ: Tensor, x: Tensor) -> Tensor:
-        return δ @ layer.weight.to(δ.dtype)
+        W = layer.weight.to(δ.dtype)
+        return products(δ, W).times(δ, W) if δ.dim() == 2 else δ @ W
 
 
 class ConvolutionRule(Affine):
@@ -167,7 +173,8 @@ class ElementwiseRule(Rule):
         if torch.is_grad_enabled():
             value, slope = self.function.value_and_slope(x)
             return Linearized(value, lambda δ: δ * slope)
-        return Linearized(self.function.value(x), lambda δ: self.function.backward(δ, x))
+        value = self.function.value(x)
+        return Linearized(value, lambda δ: self.function.backward(δ, x, value))
 
     def carry(self, layer: nn.Module, c: Carried) -> Carried:
         self._must_be_plain(layer)

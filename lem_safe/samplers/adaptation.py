@@ -79,14 +79,14 @@ def tuned_step(
     if int(own.taken) >= adapt.steps:
         h = math.exp(float(own.log_mean))
         after, info = kernel(key, state._replace(own=own.inner), h)
-        return after._replace(own=own._replace(inner=after.own)), info._replace(step_size=h)
+        return after._replace(own=own._replace(inner=after.own)), info.replaced(step_size=h)
     h = math.exp(float(own.log_step))
     assert own.pilot is not None, "the pilot is there until the warm-up ends"
     pilot, info = kernel(key.fold("warm-up", int(own.taken)), own.pilot, h)
     assert info.accepted is not None, "only a sampler with a Metropolis test is tuned"
     averaged = average(own, mean_chance(info.accepted, whole), adapt.target, step_size)
     averaged = averaged._replace(pilot=pilot if int(averaged.taken) < adapt.steps else None)
-    return state._replace(own=averaged), info._replace(step_size=h, warming=True)
+    return state._replace(own=averaged), info.replaced(step_size=h, warming=True)
 
 
 def mean_chance(accepted: Float[Tensor, "n"], whole: Whole = HERE) -> float:

@@ -7,6 +7,7 @@ had when crossings ceased. The distribution is not exact before that.
 """
 
 import math
+from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge, Gt, Le
@@ -89,4 +90,6 @@ class Annealed:
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, Clock(state.own.step + 1))
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)
+        return after, Info(
+            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
+        )

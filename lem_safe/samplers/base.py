@@ -2,6 +2,7 @@
 or a clock.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from jaxtyping import Float
@@ -10,6 +11,9 @@ from barriers.arrays import Tensor
 from barriers.declared import declares
 from barriers.filters.base import FilterInfo
 from lem_safe.keys import Key
+
+Later = Tensor | Callable[[], Tensor]
+"""A number as a 0-dim tensor, or what computes it."""
 
 
 class State(NamedTuple):
@@ -25,7 +29,7 @@ class State(NamedTuple):
     own: Any = None
 
 
-class Info(NamedTuple):
+class Info:
     """Diagnostics of one step: the mean energy before it, and the infos of the filters (None without a
     filter).
 
@@ -37,19 +41,42 @@ class Info(NamedTuple):
     which moves no particle of the state and has no row in the trace. surrogate: E φ of the cloud after the
     step, one per constraint (see `hooks.observed`); where it is None, a step filter's `mean` is used.
 
-    None is not reported, and is NaN in the trace.
+    None is not reported, and is NaN in the trace. Of most steps nobody asks for energy and gradient norm, so
+    they can be given as functions, which are called then.
     """
 
-    energy: Float[Tensor, ""]
-    drift: FilterInfo | None = None
-    step: FilterInfo | None = None
-    gradient_norm: Float[Tensor, ""] | None = None
-    accepted: Float[Tensor, "n"] | None = None
-    swapped: Float[Tensor, "r"] | None = None
-    born: Float[Tensor, ""] | None = None
-    step_size: float | None = None
-    warming: bool = False
-    surrogate: Float[Tensor, "m"] | None = None
+    def __init__(
+        self,
+        energy: Later,
+        drift: FilterInfo | None = None,
+        step: FilterInfo | None = None,
+        gradient_norm: Later | None = None,
+        accepted: Float[Tensor, "n"] | None = None,
+        swapped: Float[Tensor, "r"] | None = None,
+        born: Float[Tensor, ""] | None = None,
+        step_size: float | None = None,
+        warming: bool = False,
+        surrogate: Float[Tensor, "m"] | None = None,
+    ):
+        self._energy, self._gradient_norm = energy, gradient_norm
+        self.drift, self.step, self.surrogate = drift, step, surrogate
+        self.accepted, self.swapped, self.born = accepted, swapped, born
+        self.step_size, self.warming = step_size, warming
+
+    @property
+    def energy(self) -> Float[Tensor, ""]:
+        """The mean energy before the step."""
+        return self._energy if isinstance(self._energy, Tensor) else self._energy()
+
+    @property
+    def gradient_norm(self) -> Float[Tensor, ""] | None:
+        """The root mean square of ‖∇U‖ before the step."""
+        norm = self._gradient_norm
+        return norm if norm is None or isinstance(norm, Tensor) else norm()
+
+    def replaced(self, **changed: Any) -> "Info":
+        """The same with some of its parts changed."""
+        return Info(**{name.removeprefix("_"): part for name, part in vars(self).items()} | changed)
 
 
 class Sampler(Protocol):

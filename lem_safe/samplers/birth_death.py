@@ -119,7 +119,7 @@ class BirthDeath:
             again = again._replace(multipliers=info.step.multipliers, shortfall=shortfall)
         surrogate = observed(self.drift_filter, y, info.drift, again)
         own = Clock(k, carried(before, after, y))
-        info = info._replace(step=again, surrogate=surrogate, born=chance)
+        info = info.replaced(step=again, surrogate=surrogate, born=chance)
         return State(y, moved.drift_memory, memory, own), info
 
 

@@ -4,6 +4,7 @@ sample: it collapses into the modes.
 Stopped in time it gives samples all the same; the ratio R_t determines when (paper §3.2).
 """
 
+from functools import partial
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -51,4 +52,6 @@ class Flow:
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
         after = State(y, drift_memory, step_memory)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)
+        return after, Info(
+            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
+        )

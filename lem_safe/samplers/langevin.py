@@ -5,6 +5,7 @@ With `Unrolled(energy)` and grad mode on, a run is differentiable end to end, fo
 """
 
 import math
+from functools import partial
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -59,4 +60,6 @@ class Langevin:
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)
+        return after, Info(
+            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
+        )

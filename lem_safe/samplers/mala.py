@@ -9,6 +9,7 @@ In a metric M, M⁻¹ = LLᵀ, proposals are x − hM⁻¹∇U + √(2h) L ξ, t
 steps in flat directions, short steps in stiff ones, and the same equilibrium.
 """
 
+from functools import partial
 from typing import Annotated, ClassVar
 
 from annotated_types import Gt
@@ -104,10 +105,10 @@ class Mala:
         before, after = moved.before, moved.after
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, after.x, h, state.step_memory)
         info = Info(
-            before.energy.mean(),
+            before.energy.mean,
             moved.drift_info,
             step_info,
-            root_mean_square(before.gradient),
+            partial(root_mean_square, before.gradient),
             accepted=moved.chance,
             surrogate=observed(self.drift_filter, y, moved.drift_info, step_info),
         )

@@ -6,6 +6,7 @@ categories, missing cells and modes at once. Which of the two moves is made does
 so the kernel is reversible for e^{−U}, as filters that act on moves need it (G.3, G.5).
 """
 
+from functools import partial
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
@@ -77,10 +78,10 @@ class Mixed:
         after = taken(verdict.accepted, there, here)
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, after.x, h, state.step_memory)
         info = Info(
-            here.energy.mean(),
+            here.energy.mean,
             drift_info,
             step_info,
-            root_mean_square(here.gradient),
+            partial(root_mean_square, here.gradient),
             accepted=verdict.chance,
             surrogate=observed(self.drift_filter, z, drift_info, step_info),
         )

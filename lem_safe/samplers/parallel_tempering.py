@@ -13,6 +13,7 @@ probability of entering, and its equilibrium remains the KL projection.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt, MinLen
@@ -141,10 +142,10 @@ class ParallelTempering:
 
         y, own = swapped.x, Ladder(swapped.x[1:], state.own.step + 1, swapped.known())
         info = Info(
-            before.energy.mean(),
+            before.energy.mean,
             moved.drift_info,
             step_info,
-            root_mean_square(before.gradient),
+            partial(root_mean_square, before.gradient),
             accepted=moved.chance[:n],
             swapped=chances,
             surrogate=observed(self.drift_filter, y[0], moved.drift_info, step_info),

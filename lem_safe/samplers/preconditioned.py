@@ -9,6 +9,7 @@ smallest in the norm of M (F.3).
 """
 
 import math
+from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt
@@ -98,7 +99,9 @@ class Preconditioned:
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, state.own)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)
+        return after, Info(
+            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
+        )
 
     def _factor(self, x: Tensor) -> Tensor:
         if self._given is not None:

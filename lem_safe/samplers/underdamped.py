@@ -17,6 +17,7 @@ too; one that was moved by δ in another way gets an additional velocity δ/h, a
 """
 
 import math
+from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt
@@ -92,10 +93,10 @@ class Underdamped:
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(z, drift_memory, step_memory, Momentum(self._rebound(x, y, z, p, v, h)))
         return after, Info(
-            U.mean(),
+            U.mean,
             drift_info,
             _as_a_force(step_info, self.step_filter, h),
-            root_mean_square(gradient),
+            partial(root_mean_square, gradient),
             surrogate=observed(self.drift_filter, z, drift_info, step_info),
         )
 
