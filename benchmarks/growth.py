@@ -56,7 +56,7 @@ QP = tuple((m, size) for m in (1, 3, 8, 16, 64) for size in (2_000, 20_000, 200_
 LAPLACIANS = tuple((d, size) for d in (2, 16, 64) for size in (20_000, 200_000, 2_000_000))
 PROFILED = ((256, "none"), (256, "drift"), (65_536, "none"), (65_536, "drift"), (65_536, "gate"))
 GROUPS = {
-    "products": ("mm", "addmm", "bmm", "mv", "dot"),
+    "products": ("mm", "addmm", "bmm", "mv", "dot", "_linear_pointwise"),
     "activations": ("silu", "silu_backward"),
     "noise": ("normal_", "uniform_", "random_"),
 }

@@ -213,6 +213,7 @@ def _peers() -> list[dict[str, Any]]:
     for n in SIZES:
         network, x = _network(), Key(5).normal(torch.empty(n, 2))
         sides = {"ours": peer_steps.ours, "products": peer_steps.products}
+        sides["faster products"] = peer_steps.faster_products
         sides |= {name: peer for name, peer in peer_steps.PEERS.items() if peer_steps.installed(name)}
         works = {name: partial(side(network, x, STEP_SIZE), TOGETHER) for name, side in sides.items()}
         taken = least(works, ROUNDS)

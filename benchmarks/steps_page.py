@@ -27,8 +27,11 @@ def section(rows: Rows) -> list[str]:
 
 NOTES = (
     "Predicted: the matrix products bound everything; next to nothing should come from a filter. Tried: "
-    "`torch.compile` (2 to 4 % on the CPU, for seconds of compiling: thrown away); buffers written to by "
-    "`out=` (3 %: thrown away); a network swept in parts of 2^16 numbers (kept: the memory of small arrays "
+    "`torch.compile` of the network's sweep (2 to 4 % faster than the same operators, and 1.4 to "
+    "1.6 times slower than with oneDNN's products, for seconds of compiling: thrown away); products by "
+    "oneDNN where MKL has only kernels of older processors (kept: half the time, and a network's step 1.3 to 1.8 "
+    "times faster); buffers written to by `out=` (3 %: thrown away); "
+    "a network swept in parts of 2^17 numbers (kept: the memory of small arrays "
     "is taken from the heap again, that of large ones is returned to the system and cleared each time); "
     "products with few columns computed transposed (kept); squared norms of few columns unrolled (kept); the "
     "drift filter's search over the particles near a boundary alone (kept), of several constraints over "
@@ -36,9 +39,11 @@ NOTES = (
     "multipliers (thrown away: they differ more from the next ones than 0 does); one constraint on one small "
     "cloud solved in numbers rather than tensors (kept: a third of the calls); the gradient of a chance only "
     "where it is asked for, the cloud counted once for the record and for the filter, the first multiplier "
-    "in numpy by steps of the third order (kept: a seventh of what `drift` adds at 256). Gave: steps of a "
-    "network 1.1 to 2.7 times faster, by size. What is left between a step of 256 and its products are "
-    "activations, noise and calls of Python.",
+    "in numpy by steps of the third order (kept: a seventh of what `drift` adds at 256); mean energies and "
+    "gradient norms only where they are asked for (kept: a twentieth of a step of 256). What is left between "
+    "a step of 256 and its products are activations, noise and calls of Python. What a filter costs there "
+    "does not depend on the network, so that a faster network makes its share larger: before oneDNN's "
+    "products `drift` was 1.49 of a step of .54 ms.",
 )
 
 
@@ -90,7 +95,8 @@ def _peers(rows: Rows) -> list[str]:
     return [
         "",
         "The unfiltered sampler beside others on the same network, and beside the six matrix products of a "
-        "gradient alone (*products*); over ours"
+        "gradient alone, by torch's operators (*products*) and by the library that is faster here (*faster "
+        "products*, `barriers.products`); over ours"
         + (f". {versions}" if versions else "")
         + (f". Not installed here, so not measured: {', '.join(missing)}" if missing else "")
         + ".",
