@@ -59,6 +59,7 @@ class OneDNN(Products):
         self, b: Float[Tensor, "w"], x: Float[Tensor, "n k"], W: Float[Tensor, "w k"]
     ) -> Float[Tensor, "n w"]:
         if _pays(x, W):
+            b = b.contiguous()  # any other layout is misread
             return self._affine(x, W, b, "none", [], "")
         return torch.addmm(b, x, W.T)
 
@@ -77,9 +78,9 @@ class OneDNN(Products):
 
 def products(x: Float[Tensor, "n k"], *weights: Tensor) -> Products:
     """The products to use for rows like these and weights of their dtype, on their device."""
-    if x.dtype != torch.float32 or x.device.type != "cpu":
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return TORCH
-    if recorded(x, *weights) or torch.compiler.is_compiling():
+    if x.dtype != torch.float32 or x.device.type != "cpu" or recorded(x, *weights):
         return TORCH
     return _here()
 

@@ -2,12 +2,16 @@
 number of rows, and derivatives wherever one is taken.
 """
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from barriers import products as module
 from barriers.products import LEAST, LONGEST, TORCH, OneDNN, products
+from lem_safe.energies.mlp import MLP, Network, Residual
+from lem_safe.energies.network import Trainable
 
 LINEAR = (
     getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
@@ -75,6 +79,84 @@ def test_forward_mode_and_transforms_have_torchs_products() -> None:
     torch.testing.assert_close(along, t @ W.T)
     each = torch.func.vmap(lambda z: f(z[None])[0])(x)
     torch.testing.assert_close(each, x @ W.T + b, rtol=1e-5, atol=1e-5)
+
+
+NETWORKS = pytest.mark.parametrize("network", [MLP(hidden=128), Residual(hidden=128)])
+
+
+def built(network: Network) -> tuple[Trainable, Tensor]:
+    """An energy whose products are oneDNN's where it is there, and rows for it."""
+    energy = network.build(2, torch.Generator().manual_seed(0)).requires_grad_(False)
+    return energy, torch.randn(600, 2, generator=torch.Generator().manual_seed(1))
+
+
+@NETWORKS
+@pytest.mark.parametrize("how", ["exported", "traced"])
+def test_what_is_exported_or_traced_has_torchs_products(how: str, network: Network) -> None:
+    energy, x = built(network)
+    with torch.no_grad():
+        if how == "exported":
+            made = torch.export.export(energy, (x,)).module()
+        else:
+            made = torch.jit.trace(energy, (x,), check_trace=False)
+        assert "_linear_pointwise" not in str(made.graph)
+        torch.testing.assert_close(made(x), energy(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.simulation  # there calls are not wrapped by checks of their shapes, which cannot be compiled
+@NETWORKS
+def test_what_is_compiled_has_torchs_products(network: Network) -> None:
+    energy, x = built(network)
+    if hasattr(type(energy).forward, "__wrapped__"):
+        pytest.skip("the checks of shapes cannot be compiled; see tests/gate.py")
+    torch._dynamo.reset()
+    with torch.no_grad():
+        made = torch.compile(energy, fullgraph=True, backend="eager")
+        torch.testing.assert_close(made(x), energy(x), rtol=1e-5, atol=1e-5)
+
+
+def test_one_layer_alone_can_be_trained() -> None:
+    energy, x = built(MLP(hidden=128))
+    middle = energy.trunk.matrices[1].requires_grad_()
+    energy(x).sum().backward()
+    with torch.no_grad():
+        before, h = energy(x).double().sum(), 1e-2
+        middle += h * middle.grad / middle.grad.norm()
+        along = (energy(x).double().sum() - before) / h
+    torch.testing.assert_close(along.float(), middle.grad.norm(), rtol=0.02, atol=0.0)
+
+
+@has_onednn
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_rows_and_none(n: int) -> None:
+    x, δ, W, b, u = drawn(n, 256, 256)
+    ours = OneDNN(LINEAR)
+    torch.testing.assert_close(ours.affine(b, x, W), x @ W.T + b, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.times(δ, W), δ @ W, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.plus(u, δ, W), u + δ @ W, rtol=1e-4, atol=1e-4)
+
+
+@has_onednn
+def test_any_layout_and_rows_that_are_not_finite() -> None:
+    _, _, W, b, _ = drawn(0, 256, 64)
+    ours, g = OneDNN(LINEAR), torch.Generator().manual_seed(0)
+    for x in (
+        torch.randn(256, 900, generator=g).T,
+        torch.randn(1, 256, generator=g).expand(900, 256),
+        torch.randn(1800, 512, generator=g)[::2, ::2],
+        torch.randn(900 * 256 + 1, generator=g)[1:].view(900, 256),
+    ):
+        torch.testing.assert_close(ours.affine(b, x, W), x @ W.T + b, rtol=1e-4, atol=1e-4)
+    x = torch.randn(900, 256, generator=g)
+    for b in (torch.randn(128, generator=g)[::2], torch.ones(1).expand(64), torch.ones(64, 3)[:, 1]):
+        torch.testing.assert_close(ours.affine(b, x, W), x @ W.T + b, rtol=1e-4, atol=1e-4)
+    for W in (torch.randn(128, 512, generator=g)[::2, ::2], torch.randn(64, 300, generator=g)[:, :256]):
+        torch.testing.assert_close(ours.times(x, W.T), x @ W.T, rtol=1e-4, atol=1e-4)
+    u = torch.randn(64, 900, generator=g).T
+    for stream in (u, u[:, :1].expand(900, 64), torch.randn(1800, 128, generator=g)[::2, ::2]):
+        torch.testing.assert_close(ours.plus(stream, x, W.T), stream + x @ W.T, rtol=1e-4, atol=1e-4)
+    x[5, 3], x[7, 0] = math.nan, math.inf
+    assert (~ours.affine(b, x, W).isfinite()).any(1).nonzero()[:, 0].tolist() == [5, 7]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
