@@ -51,7 +51,7 @@ class SiLU(Elementwise):
     def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
         σ = torch.sigmoid(h)
         a = h * σ
-        return a, torch.addcmul(σ + a, a, σ, value=-1)
+        return a, torch.addcmul(σ, a, 1 - σ)  # not σ + a − aσ, which loses the digits of σ where a is large
 
     def consumed(self, h: Tensor) -> tuple[Tensor, Tensor]:
         σ = torch.sigmoid(h)
