@@ -56,9 +56,16 @@ QP = tuple((m, size) for m in (1, 3, 8, 16, 64) for size in (2_000, 20_000, 200_
 LAPLACIANS = tuple((d, size) for d in (2, 16, 64) for size in (20_000, 200_000, 2_000_000))
 PROFILED = ((256, "none"), (256, "drift"), (65_536, "none"), (65_536, "drift"), (65_536, "gate"))
 GROUPS = {
-    "products": ("mm", "addmm", "bmm", "mv", "dot", "_linear_pointwise"),
-    "activations": ("silu", "silu_backward"),
-    "noise": ("normal_", "uniform_", "random_"),
+    "products": (
+        "aten::mm",
+        "aten::addmm",
+        "aten::bmm",
+        "aten::mv",
+        "aten::dot",
+        "mkldnn::_linear_pointwise",
+    ),
+    "activations": ("aten::sigmoid", "aten::lerp", "aten::mul_"),
+    "noise": ("aten::normal_", "aten::uniform_", "aten::random_"),
 }
 TEXT = """
 version: 1
@@ -232,6 +239,6 @@ def shared(spent: Mapping[str, float]) -> dict[str, float]:
     def share(names: Iterable[str]) -> float:
         return sum(spent.get(name, 0.0) for name in names) / total
 
-    found = {group: share(f"aten::{name}" for name in names) for group, names in GROUPS.items()}
+    found = {group: share(names) for group, names in GROUPS.items()}
     found["python"] = share(["step"])
     return {k: round(v, 3) for k, v in {**found, "others": 1 - sum(found.values())}.items()}
