@@ -61,19 +61,19 @@ class OneDNN(Products):
         if _pays(x, W):
             b = b.contiguous()  # any other layout is misread
             return self._affine(x, W, b, "none", [], "")
-        return torch.addmm(b, x, W.T)
+        return super().affine(b, x, W)
 
     def times(self, δ: Float[Tensor, "n w"], W: Float[Tensor, "w k"]) -> Float[Tensor, "n k"]:
         if _pays(δ, W):
             return self._affine(δ, W.T, None, "none", [], "")
-        return δ @ W
+        return super().times(δ, W)
 
     def plus(
         self, u: Float[Tensor, "n k"], δ: Float[Tensor, "n w"], W: Float[Tensor, "w k"]
     ) -> Float[Tensor, "n k"]:
         if _pays(δ, W):
             return self._plus(δ, u, W.T, None, "add")
-        return torch.addmm(u, δ, W)
+        return super().plus(u, δ, W)
 
 
 def products(x: Float[Tensor, "n k"], *weights: Tensor) -> Products:
