@@ -3,7 +3,8 @@
 On a CPU torch multiplies float32 matrices by MKL, which gives processors of another maker than Intel its
 kernels for older ones. oneDNN, which is in torch as well, gives them the current ones: on an AMD processor
 with AVX-512 its products take half the time, from about 2²¹ multiplications on (below that a call of it costs
-more than it saves). It is used where no derivative is being taken, since its operators have none.
+more than it saves). It is used where no derivative is being taken, since its operators have none, and
+nothing is compiled, exported or traced, since what is made then may run elsewhere.
 
 Both sum up to LONGEST terms in the same order, and then give the same bits; longer sums MKL divides. So a
 row has the same bits in a large cloud and in a small one: longer sums are oneDNN's for any number of rows.
