@@ -115,9 +115,9 @@ def transforming(*tensors: Tensor) -> bool:
 
 def recorded(*tensors: Tensor) -> bool:
     """Whether a derivative is being taken through one of these: in a graph, by torch.func, or forward."""
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        return True
-    return any(torch._C._functorch.is_functorch_wrapped_tensor(t) or _has_tangent(t) for t in tensors)
+    enabled, wrapped = torch.is_grad_enabled(), torch._C._functorch.is_functorch_wrapped_tensor
+    forward = torch.autograd.forward_ad._current_level >= 0
+    return any((enabled and t.requires_grad) or wrapped(t) or (forward and _has_tangent(t)) for t in tensors)
 
 
 def vectorized(*tensors: Tensor) -> bool:

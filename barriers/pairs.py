@@ -146,10 +146,11 @@ def chance_along(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ch
 @lru_cache(maxsize=16)
 def _balls(sets: tuple[UnsafeSet, ...]) -> dict[int, Ball]:
     """Those of the sets that are balls, by their places."""
-    return {k: b for k, b in enumerate(map(_ball, sets)) if b is not None}
+    return {k: b for k, b in enumerate(map(ball_of, sets)) if b is not None}
 
 
-def _ball(unsafe: UnsafeSet) -> Ball | None:
+@lru_cache(maxsize=64)
+def ball_of(unsafe: UnsafeSet) -> Ball | None:
     """The ball that a set is, as its chance is computed; None where it is none."""
     while isinstance(unsafe, Pulled):
         unsafe = unsafe.level

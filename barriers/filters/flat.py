@@ -7,8 +7,8 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from barriers.arrays import Tensor, torch
-from barriers.noise import DENSITY, SQRT2
+from barriers.filters.normal import beyond, density
+from barriers.noise import DENSITY
 
 LEAST, MOST = 0.5, 2.0
 """How far a step of the third order may be from one of Halley's."""
@@ -21,36 +21,44 @@ class Flat:
     given: s = −t before anything is moved, where each chance falls by `slope` per unit of μ.
     """
 
-    @np.errstate(all="ignore")
-    def __init__(self, t: Float[Tensor, "*q k"], slope: Float[Tensor, "*q k"], n: int):
-        self.n, self.s = n, -t.numpy(force=True)
-        density = _density(self.s)
-        self.c = slope.numpy(force=True) / density  # a depth is finite, and its density not 0
-        self.squared = self.c * self.c
-        self.cubed = self.squared * self.c
-        bent, parts = self.s * density, np.empty((2, *self.s.shape))
-        np.multiply(self.squared, bent, out=parts[0])
-        density -= self.s * bent
-        np.multiply(self.cubed, density, out=parts[1])
-        self.bends = parts.sum(-1) / n
+    def __init__(self, t: Float[np.ndarray, "*q k"], slope: Float[np.ndarray, "*q k"], n: int):
+        self.n, self.s = n, -t
+        self.powers = np.empty((3, *t.shape), t.dtype)
+        c, squared, cubed = self.powers
+        np.divide(slope, density(self.s), out=c)  # a depth is finite, and its density not 0
+        np.multiply(c, c, out=squared)
+        np.multiply(squared, c, out=cubed)
+        self.signs = np.array([-DENSITY, DENSITY, DENSITY]).reshape(3, *[1] * (t.ndim - 1)) / n
+        self.bends = self._derivatives(self.s)[1:]
         """The second and the third derivative at μ = 0."""
 
     def value(self) -> Float[np.ndarray, "*q"]:
         """The mean at μ = 0."""
-        return np.asarray(_beyond(self.s).sum(-1, dtype=np.float64) / self.n)
+        return self._mean(self.s)
 
-    def at(self, μ: float | Float[np.ndarray, "q 1"]) -> Float[np.ndarray, "4 *q"]:
+    def at(
+        self, μ: float | Float[np.ndarray, "q 1"]
+    ) -> tuple[Float[np.ndarray, "*q"], Float[np.ndarray, "3 *q"]]:
         """The mean at μ, and its three derivatives in μ."""
-        s = self.s + self.c * np.asarray(μ, self.s.dtype)
-        density = _density(s)
-        bent = s * density
-        parts = np.empty((4, *s.shape))
-        parts[0] = _beyond(s)
-        np.multiply(self.c, -density, out=parts[1])
-        np.multiply(self.squared, bent, out=parts[2])
-        density -= s * bent
-        np.multiply(self.cubed, density, out=parts[3])
-        found: np.ndarray = parts.sum(-1) / self.n
+        s = self.powers[0] * np.asarray(μ, self.s.dtype)
+        s += self.s
+        return self._mean(s), self._derivatives(s)
+
+    def _mean(self, s: Float[np.ndarray, "*q k"]) -> Float[np.ndarray, "*q"]:
+        return np.asarray(beyond(s).astype(np.float64, copy=False).sum(-1) / self.n)
+
+    def _derivatives(self, s: Float[np.ndarray, "*q k"]) -> Float[np.ndarray, "3 *q"]:
+        """The means of −cφ, c²sφ and c³(1 − s²)φ, φ the density at s."""
+        parts = np.empty((3, *s.shape), s.dtype)
+        φ, bent, twisted = parts
+        np.multiply(s, s, out=φ)
+        φ *= -0.5
+        np.exp(φ, out=φ)
+        np.multiply(s, φ, out=bent)
+        np.multiply(s, bent, out=twisted)
+        np.subtract(φ, twisted, out=twisted)
+        parts *= self.powers
+        found: np.ndarray = parts.sum(-1) * self.signs
         return found
 
 
@@ -88,19 +96,3 @@ def divided(a: float, b: float) -> float:
     if b != 0:
         return a / b
     return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
-
-
-def _density(s: Float[np.ndarray, "*q k"]) -> Float[np.ndarray, "*q k"]:
-    """The standard normal density."""
-    found = s * s
-    found *= -0.5
-    np.exp(found, out=found)
-    found *= DENSITY
-    return found
-
-
-def _beyond(s: Float[np.ndarray, "*q k"]) -> Float[np.ndarray, "*q k"]:
-    """Φ(−s)."""
-    found: np.ndarray = torch.special.erfc(torch.from_numpy(s * s.dtype.type(1 / SQRT2))).numpy()
-    found *= 0.5
-    return found

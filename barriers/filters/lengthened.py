@@ -5,13 +5,12 @@ moved further than it may be: what `bounded` tries first of a cloud alone, with 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
-from barriers.arrays import Tensor, torch
+from barriers.chances import Columns
 from barriers.filters.bounded import AT_ONCE, MOST
 from barriers.filters.one_constraint import Numbers
-from barriers.filters.push import along
-from barriers.filters.several import Clouds, Pushed, moved
+from barriers.filters.several import Clouds, Pushed, moved, times
 from barriers.filters.smallest_change import Search, Trials, search
 from barriers.noise import Noise
 from barriers.sets.base import UnsafeSet
@@ -25,20 +24,18 @@ class Lengthened(NamedTuple):
     enough: Bool[np.ndarray, "q"]
 
 
-def lengthened(
-    unsafe: UnsafeSet, clouds: Clouds, noise: Noise, push: Float[Tensor, "q n d"], farthest: float
-) -> Lengthened:
+def lengthened(unsafe: UnsafeSet, clouds: Clouds, noise: Noise, push: Columns, farthest: float) -> Lengthened:
     """The smallest multiple of each push that is enough; where none is, the best."""
-    searches = [search(MOST, AT_ONCE // max(push[0].numel(), 1)) for _ in push]
+    d, q, n = push.shape
+    searches = [search(MOST, AT_ONCE // max(d * n, 1)) for _ in range(q)]
     wanted = {r: next(own) for r, own in enumerate(searches)}
-    seen: list[dict[float, tuple[float, Tensor, int]]] = [{} for _ in push]
-    multiples = np.empty(len(push))
+    seen: list[dict[float, tuple[float, Columns, int]]] = [{} for _ in range(q)]
+    multiples = np.empty(q)
     while wanted:
         of = np.repeat(list(wanted), [len(own) for own in wanted.values()])
-        c = torch.from_numpy(np.array([one for own in wanted.values() for one in own]))
-        rows = torch.from_numpy(of)
-        change = along(push.index_select(0, rows), farthest, c[:, None, None])
-        mean = moved(unsafe, clouds.y.index_select(0, rows), noise, change)[0] + clouds.error[of]
+        c = np.array([one for own in wanted.values() for one in own])
+        change = shortened(times(push.take(of, axis=1), c), farthest)
+        mean = moved(unsafe, clouds.y.take(of, axis=1), noise, change)[0] + clouds.error[of]
         means, over, begin = mean.tolist(), (mean - clouds.limit[of]).tolist(), 0
         for r, own in list(wanted.items()):
             for k, multiple in enumerate(own, begin):
@@ -51,9 +48,19 @@ def lengthened(
             else:
                 wanted[r] = found
     best = [own[c] for own, c in zip(seen, multiples.tolist(), strict=True)]
-    mean, moves = np.array([one for one, _, _ in best]), torch.stack([change[k] for _, change, k in best])
+    mean, moves = np.array([one for one, _, _ in best]), np.stack([change[:, k] for _, change, k in best])
     over = mean - clouds.limit
-    return Lengthened(multiples, Pushed(moves, mean, over), over <= 0)
+    return Lengthened(multiples, Pushed(mean, moves, over), over <= 0)
+
+
+def shortened(change: Columns, farthest: float) -> Columns:
+    """`push.shortened`, with the same bits."""
+    longest = np.absolute(change).max(0)
+    np.maximum(longest, np.finfo(change.dtype).tiny, out=longest)
+    np.divide(farthest, longest, out=longest)
+    np.minimum(longest, 1.0, out=longest)
+    change *= longest
+    return change
 
 
 def _told(own: Search, over: list[float]) -> list[float] | float:

@@ -143,7 +143,7 @@ def _kept(found: Found, left: Int[np.ndarray, "k"], better: Bool[np.ndarray, "k"
     """What was found, with that of the better ones of the clouds that are left."""
     if not better.any():
         return found
-    device = at[0].device
+    device = at[0].device if isinstance(at[0], Tensor) else None
     if not better.all():
         places = torch.from_numpy(better.nonzero()[0]).to(device)
         left, at = left[better], some(at, places)

@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
+from barriers.chances import Columns, chances, columns_of, rows_of
 from barriers.counting import inside_each
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
-from barriers.filters.bounded import largest
 from barriers.filters.lengthened import lengthened
-from barriers.filters.one_constraint import Numbers, column
-from barriers.filters.push import narrowed
+from barriers.filters.one_constraint import Numbers
+from barriers.filters.pushes import Pushes
 from barriers.noise import Noise
 from barriers.predicted import Chance
 from barriers.qp.dual import Infeasible, OnInfeasible
@@ -28,6 +28,8 @@ AIM = 1e-6
 MEMORY = 0.02
 """The smallest weight of one step in the running error of an approximate probability."""
 
+Moves = Float[np.ndarray, "q d n"]
+"""By how much each particle of each cloud is moved, coordinate by coordinate."""
 Applied = tuple[Tensor, PredictiveMemory, FilterInfo]
 """The drift, the next memory, the report."""
 
@@ -58,50 +60,52 @@ class OneSet(ABC):
         self, y: Tensor, start: Ahead, μ: Tensor, error: Tensor, L: Tensor, farthest: float
     ) -> tuple[Tensor, Ahead]: ...
 
+    @np.errstate(all="ignore")
     def _single(self, x: Tensor, drift: Tensor, memory: PredictiveMemory) -> Applied:
         """`apply` to one cloud of one process with one constraint: the same numbers, in fewer calls."""
-        (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, len(x)
+        (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, x.shape[0]
         predicted, computed, error, steps = (float(part) for part in memory[:4])
         if not self.exactly[0]:
-            found = int(inside_each(self.sets, x)[0]) / n - computed
+            found = inside_each(self.sets, x).item() / n - computed
             error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
         ahead = single.ahead_of(unsafe, y, self.noise)
         mean, μ = ahead.total / n + error, 0.0
         if mean > L:
-            μ, mean, change = self._pushed(y, ahead, error, L)
-            drift = drift + change / h
+            μ, mean, faster = self._pushed(y, ahead, error, L)
+            drift = drift + faster
         shortfall = max(mean - L, 0.0)
         if self.on_infeasible == "raise" and shortfall > 0:
             raise infeasible([shortfall])
         numbers = np.array([[min(mean, L)], [mean - error], [error], [μ], [mean], [μ / h], [shortfall]])
         rows = torch.from_numpy(numbers).unbind()
-        after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
+        after = PredictiveMemory(rows[0], rows[1], rows[2], torch.from_numpy(np.array(steps + 1)), rows[3])
         return drift, after, FilterInfo(*rows[4:])
 
     def _pushed(self, y: Tensor, ahead: single.Ahead, error: float, L: float) -> tuple[float, float, Tensor]:
-        """The multiplier, the mean chance with it, and what it changes."""
-        farthest = self._farthest()
+        """The multiplier, the mean chance with it, and the change of the drift."""
+        farthest, h = self._farthest(), self.step_size
         at, rows = single.least_push(
             self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
         )
         if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
             if ahead.rows is None:
-                p, gradient = (part[None] for part in ahead.chance)
-                one = several.Clouds(y[None], p, gradient, np.array([error]), np.array([L]))
+                one = several.Clouds.of(ahead, error, L)
                 found, pushed = np.array([at.multiplier]), several.Pushed.of(at, one)
-                push = narrowed(p[..., None], gradient[..., None, :])[..., 0, :]
+                push = Pushes.of(one.found).push
                 multipliers, mean, change = self._in_reach(one, found, pushed, push, np.zeros(1, dtype=int))
-                return float(multipliers[0]), float(mean[0]), change[0]
+                return float(multipliers[0]), float(mean[0]), rows_of(change[0] / h)
             ε, limit = (torch.tensor([number], dtype=torch.float64) for number in (error, L))
             start = self._ahead_of(y, torch.zeros_like(y), ε, limit)  # not all chances are known
             μ, led = self._bounded(y, start, torch.full_like(ε, at.multiplier), ε, limit, farthest)
-            return float(μ), float(led.mean), led.change
-        if rows is None:
-            return at.multiplier, at.mean, at.change
-        return at.multiplier, at.mean, torch.zeros_like(y).index_copy_(0, rows, at.change)
+            return float(μ), float(led.mean), led.change / h
+        moved = rows_of(at.change / h)
+        if rows is not None:
+            moved = torch.zeros_like(y).index_copy_(0, torch.from_numpy(rows), moved)
+        return at.multiplier, at.mean, moved
 
+    @np.errstate(all="ignore")
     def _several(self, x: Tensor, drift: Tensor, memory: PredictiveMemory) -> Applied:
         """`apply` to several clouds side by side: of each what `_single` has of it alone."""
         (unsafe,), (β,), h = self.sets, self.betas, self.step_size
@@ -112,13 +116,14 @@ class OneSet(ABC):
             error = error + weight * (found - error)
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
-        found = several.chances(unsafe, y, self.noise)
+        at = columns_of(y)
+        found = chances(unsafe, at, self.noise)
         mean, μ = several.means(found.value) + error, np.zeros_like(error)
         which = (mean > L).nonzero()[0]
         if len(which):
-            places, clouds = torch.from_numpy(which), several.Clouds(y, found.value, found.gradient, error, L)
+            places, clouds = torch.from_numpy(which), several.Clouds(at, found, error, L)
             μ[which], mean[which], change = self._each_pushed(clouds.at(which))
-            faster = drift.index_select(0, places).add_(change / h)
+            faster = drift.index_select(0, places).add_(rows_of(change.swapaxes(0, 1)) / h)
             drift = drift.index_copy(0, places, faster)
         shortfall = np.maximum(mean - L, 0.0)
         if self.on_infeasible == "raise" and (shortfall > 0).any():
@@ -128,7 +133,7 @@ class OneSet(ABC):
         after = PredictiveMemory(rows[0], rows[1], rows[2], memory.steps + 1, rows[3])
         return drift, after, FilterInfo(*rows[4:])
 
-    def _each_pushed(self, clouds: several.Clouds) -> tuple[Numbers, Numbers, Tensor]:
+    def _each_pushed(self, clouds: several.Clouds) -> tuple[Numbers, Numbers, Moves]:
         """The multiplier of each cloud, all of them over their limits, its mean chance, and what it
         changes.
         """
@@ -146,9 +151,9 @@ class OneSet(ABC):
         clouds: several.Clouds,
         μ: Numbers,
         pushed: several.Pushed,
-        push: Float[Tensor, "q n d"],
+        push: Columns,
         out: Int[np.ndarray, "k"],
-    ) -> tuple[Numbers, Numbers, Float[Tensor, "q n d"]]:
+    ) -> tuple[Numbers, Numbers, Moves]:
         """The same with those of the clouds `out` changed, of which a particle was moved too far, or the
         constraint is violated still.
         """
@@ -156,23 +161,20 @@ class OneSet(ABC):
         mean, change = pushed.mean, pushed.change
         left = np.zeros(len(μ), dtype=bool)
         left[out] = True
-        usable = out[(μ[out] > 0) & (μ[out] <= largest(push))]
+        usable = out[(μ[out] > 0) & (μ[out] <= np.finfo(push.dtype).max ** 0.5)]
         if len(usable):
-            rows = torch.from_numpy(usable)
-            own = push.index_select(0, rows) * column(-μ[usable], push)[..., None]
+            own = several.times(push.take(usable, axis=1), -μ[usable])
             longer = lengthened(unsafe, clouds.at(usable), noise, own, farthest)
-            enough = longer.enough.nonzero()[0]
-            done = usable[enough]
-            μ[done] *= longer.multiple[enough]
-            mean[done] = longer.pushed.mean[enough]
-            moves = longer.pushed.change.index_select(0, torch.from_numpy(enough))
-            change.index_copy_(0, torch.from_numpy(done), moves)
+            done = usable[longer.enough]
+            μ[done] *= longer.multiple[longer.enough]
+            mean[done], change[done] = (part[longer.enough] for part in longer.pushed[:2])
             left[done] = False
         for r in left.nonzero()[0].tolist():
             ε, limit, first = (torch.from_numpy(part[r : r + 1]) for part in (clouds.error, clouds.limit, μ))
-            start = _unmoved(Chance(clouds.chance[r], clouds.gradient[r]), ε, limit)
-            ν, led = self._bounded(clouds.y[r], start, first, ε, limit, farthest)
-            μ[r], mean[r], change[r] = float(ν), float(led.mean), led.change
+            p, g = torch.from_numpy(clouds.found.value[r]), rows_of(clouds.found.gradient[:, r])
+            start = _unmoved(Chance(p, g), ε, limit)
+            ν, led = self._bounded(rows_of(clouds.y[:, r]), start, first, ε, limit, farthest)
+            μ[r], mean[r], change[r] = float(ν), float(led.mean), columns_of(led.change)
         return μ, mean, change
 
 

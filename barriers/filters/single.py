@@ -12,26 +12,25 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.columns import where_true
+from barriers.chances import Chances, Columns, chances, columns_of, mapped
 from barriers.filters import nearby
 from barriers.filters.flat import Flat, divided, stepped_alone
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.one_constraint import NEAR, ROUNDS
-from barriers.filters.push import depth, narrowing
+from barriers.filters.pushes import Pushes, along
 from barriers.noise import Noise
-from barriers.pairs import beside, chance_along
-from barriers.predicted import Chance
+from barriers.pairs import beside
 from barriers.sets.base import UnsafeSet
-from barriers.squares import inner
 
 
 class Ahead(NamedTuple):
-    """The cloud ahead of the noise: the chances that are not negligible, and the particles they are of (None:
-    all of them); the sum of all chances.
+    """The cloud ahead of the noise: the chances that are not negligible, the places of the particles they are
+    of (None: all of them), and where these are; the sum of all chances.
     """
 
-    chance: Chance
-    rows: Int[Tensor, "r"] | None
+    found: Chances
+    rows: Int[np.ndarray, "r"] | None
+    y: Columns | None
     total: float
 
 
@@ -41,23 +40,25 @@ class Tried(NamedTuple):
     """
 
     multiplier: float
-    change: Float[Tensor, "r d"] | None
+    change: Float[np.ndarray, "d r"] | None
     mean: float
     violation: float
     falls: Callable[[], float]
 
     def longest(self) -> float:
         """The largest change of a coordinate; 0 where nothing is changed, NaN where one is NaN."""
-        return float(self.change.abs().max()) if self.change is not None and self.change.numel() else 0.0
+        return float(np.absolute(self.change).max()) if self.change is not None and self.change.size else 0.0
 
 
 def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
     """The chances of all particles, or of those near the set."""
     if len(y) < nearby.FEWEST:
-        found = chance_along(unsafe, y, noise)
-        return Ahead(found, None, _sum(found.value))
+        at = columns_of(y)
+        found = chances(unsafe, at, noise)
+        return Ahead(found, None, at, total(found.value))
     pairs = beside([unsafe], y, noise)
-    return Ahead(Chance(pairs.chance, lambda: pairs.gradient.T), pairs.particle, _sum(pairs.chance))
+    p = pairs.chance.numpy(force=True)
+    return Ahead(Chances(p, lambda: pairs.gradient.numpy(force=True)), pairs.particle.numpy(), None, total(p))
 
 
 def least_push(
@@ -69,49 +70,46 @@ def least_push(
     L: float,
     aim: float,
     farthest: float,
-) -> tuple[Tried, Int[Tensor, "r"] | None]:
+) -> tuple[Tried, Int[np.ndarray, "r"] | None]:
     """The least multiplier whose push takes the mean chance, with this error added, to L, or up to four times
     `aim` below it; and which particles it moves (None: all of them). Moves farther than `farthest` are not
     looked into further.
     """
-    n, rows = len(y), ahead.rows
-    p, gradient = ahead.chance
-    t = depth(p)
-    r = narrowing(t)
-    push, others = r[:, None] * gradient, 0.0
+    n, rows, at, others = len(y), ahead.rows, ahead.y, 0.0
+    t, push, slope = Pushes.of(ahead.found)
     if rows is not None:
-        size = push.abs().amax(-1)
-        counts = where_true(size > nearby.negligible(y.dtype) * size.amax()) if len(size) else rows
-        t, p, gradient, push, rows = (part.index_select(0, counts) for part in (t, p, gradient, push, rows))
-        others, y = ahead.total - _sum(p), y.index_select(0, rows)
-    slope = inner(gradient, push)
+        size = np.absolute(push).max(0)
+        counts = np.flatnonzero(size > nearby.negligible(y.dtype) * size.max()) if len(size) else rows
+        t, push, slope, rows = (part.take(counts, axis=-1) for part in (t, push, slope, rows))
+        others = ahead.total - total(ahead.found.value[counts])
+        at = columns_of(y.index_select(0, torch.from_numpy(rows)))
+    assert at is not None, "the places of a whole cloud are known"
     mean = ahead.total / n + error
-    falls = _sum(slope) / n
+    falls = total(slope) / n
     start = Tried(0.0, None, mean, mean - L, lambda: falls)
     first = _first(t, slope, n, start, aim)
-    tried = pushed(unsafe, y, noise, push, error, L, n, others)
-    return least(tried, start, first, aim, lambda at: not at.longest() <= farthest), rows
+    tried = pushed(unsafe, at, noise, push, error, L, n, others)
+    return least(tried, start, first, aim, lambda one: not one.longest() <= farthest), rows
 
 
 def pushed(
     unsafe: UnsafeSet,
-    y: Float[Tensor, "r d"],
+    y: Float[np.ndarray, "d r"],
     noise: Noise,
-    push: Float[Tensor, "r d"],
+    push: Float[np.ndarray, "d r"],
     error: float,
     L: float,
     n: int | None = None,
     others: float = 0.0,
 ) -> Callable[[float], Tried]:
     """What multiples of a push do; n: how many particles the cloud has, if more; others: their chances."""
-    n = len(y) if n is None else n
+    n = y.shape[1] if n is None else n
 
     def tried(μ: float) -> Tried:
         change = push * _in(push, -μ)
-        moved = change if noise.factor is None else change @ noise.factor.to(change.dtype).T
-        found = chance_along(unsafe, y + moved, noise)
-        mean = (_sum(found.value) + others) / n + error
-        return Tried(μ, change, mean, mean - L, lambda: _sum(inner(found.gradient, push)) / n)
+        found = chances(unsafe, y + mapped(change, noise), noise)
+        mean = (total(found.value) + others) / n + error
+        return Tried(μ, change, mean, mean - L, lambda: total(along(found.gradient, push)) / n)
 
     return tried
 
@@ -167,8 +165,9 @@ class _Bracket:
         return step
 
 
-@np.errstate(all="ignore")
-def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
+def _first(
+    t: Float[np.ndarray, "r"], slope: Float[np.ndarray, "r"], n: int, start: Tried, aim: float
+) -> float:
     """The multiplier that a flat boundary would have (Q.7): by one of Halley's steps, or by several where one
     is not exact enough.
     """
@@ -180,15 +179,17 @@ def _first(t: Tensor, slope: Tensor, n: int, start: Tried, aim: float) -> float:
         if done:
             break
         limit = float(flat.value()) - excess if limit is None else limit
-        value, falling, second, third = flat.at(μ).tolist()
-        μ, done = stepped_alone(μ, value - limit, falling, second, third, aim)
+        value, slopes = flat.at(μ)
+        falling, second, third = slopes.tolist()
+        μ, done = stepped_alone(μ, float(value) - limit, falling, second, third, aim)
     return μ if math.isfinite(μ) else 0.0
 
 
-def _in(like: Tensor, number: float) -> float:
-    """The number, infinite where its size is too large for the dtype of a tensor, as in another tensor."""
-    return math.copysign(math.inf, number) if abs(number) > torch.finfo(like.dtype).max else number
+def _in(like: np.ndarray, number: float) -> float:
+    """The number, infinite where its size is too large for the dtype of an array, as in another array."""
+    return math.copysign(math.inf, number) if abs(number) > np.finfo(like.dtype).max else number
 
 
-def _sum(values: Tensor) -> float:
-    return float(values.sum(dtype=torch.float64))
+def total(values: Float[np.ndarray, "n"]) -> float:
+    """The sum, in float64."""
+    return float(values.astype(np.float64, copy=False).sum())

@@ -4,13 +4,15 @@ A small cloud is tried with several multiples at once, side by side: which of th
 follows from their results, so the answer is that of trying one after the other.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 HALVINGS, PRECISION = 30, 1e-3
 FACTOR = 8.0
 """From a multiple that is too small to the next one tried."""
+FIRST = 2
+"""So many rungs are tried first, where not all of them are: most often it is one of these."""
 LEVELS = 5
 """The largest number of halvings that are decided at once, by 2^LEVELS − 1 trials."""
 
@@ -47,8 +49,7 @@ def search(most: float, at_once: int) -> Search:
     high: float | None = None
     ahead = _beside(ladder)
     ahead = ahead if len(ladder) + len(ahead) <= at_once else ()
-    for begin in range(0, len(ladder), max(at_once, 1)):
-        rungs = ladder[begin : begin + max(at_once, 1)]
+    for rungs in _together(ladder, max(at_once, 1)):
         found = yield [*rungs, *ahead]
         over.update(zip(ahead, found.violated[len(rungs) :], strict=True))
         for c, out, worst in zip(rungs, found.violated, found.worst, strict=False):
@@ -79,6 +80,14 @@ def _ladder(most: float) -> tuple[float, ...]:
     while rungs[-1] < most:
         rungs.append(min(FACTOR * rungs[-1], most))
     return tuple(rungs)
+
+
+def _together(ladder: tuple[float, ...], at_once: int) -> Iterator[tuple[float, ...]]:
+    """The rungs that are tried together, one part of the ladder after the other."""
+    begin, end = 0, at_once if at_once >= len(ladder) else min(FIRST, at_once)
+    while begin < len(ladder):
+        yield ladder[begin:end]
+        begin, end = end, end + at_once
 
 
 def _middles(low: float, high: float, levels: int) -> list[float]:

@@ -73,11 +73,12 @@ class Ball(UnsafeSet):
         return (squared_norm(offset) + self.tiny(offset.dtype)).sqrt()
 
     def tiny(self, dtype: torch.dtype) -> float:
-        """What is added to the squared distance from the centre for that."""
-        return _tiny(dtype, self.radius)
+        """What is added to the squared distance from the centre for that: `smoothing`."""
+        return smoothing(dtype, self.radius)
 
 
 @lru_cache(maxsize=256)
-def _tiny(dtype: torch.dtype, radius: float) -> float:
+def smoothing(dtype: torch.dtype, radius: float) -> float:
+    """What is added to squared distances from the centre of a ball, for finite derivatives there."""
     number = torch.finfo(dtype)
     return max(number.eps * 1e-2 * radius**2, number.tiny)

@@ -9,15 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from barriers.filters import BarrierStep, one_constraint, several
+from barriers.chances import Chances
+from barriers.filters import BarrierStep, one_constraint, one_set, several
 from barriers.filters.one_constraint import Bracket, Numbers, column, if_flat, least, means_by
 from barriers.filters.one_set import AIM
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.push import against, depth, narrowed, normal_profile
 from barriers.filters.whole import HERE
 from barriers.functionals import MassBarrier
+from barriers.noise import Noise
 from barriers.predicted import chance
 from barriers.sets import Ball, Box, HalfSpace
+from barriers.sets.base import UnsafeSet
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge, Surrogate
 from lem_safe.keys import Key
 
@@ -177,8 +180,14 @@ def test_few_evaluations_do(monkeypatch: pytest.MonkeyPatch) -> None:
     x, calls = clouds(100).float(), list[int]()
     chosen = PredictiveFilter([SETS["ball"]], [β], h)
     inner = several.chances
+
+    def counting(unsafe: UnsafeSet, y: np.ndarray, noise: Noise) -> Chances:
+        calls.append(y.shape[1])
+        return inner(unsafe, y, noise)
+
     monkeypatch.setattr(several.Pushed, "out_of_reach", lambda self, farthest: np.array([], dtype=int))
-    monkeypatch.setattr(several, "chances", lambda *a: (calls.append(len(a[1])), inner(*a))[1])
+    for owner in (one_set, several):
+        monkeypatch.setattr(owner, "chances", counting)
     memory = chosen.init(x)
     calls.clear()
     chosen.apply(x, 0 * x, memory)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from barriers.chances import columns_of, rows_of
 from barriers.filters import lengthened, one_set, several
 from barriers.filters.admission import granted
 from barriers.filters.predictive import PredictiveFilter
-from barriers.filters.push import narrowed
+from barriers.filters.pushes import Pushes
 from barriers.noise import Noise
 from barriers.sets import Ball, Box, HalfSpace
 from barriers.sets.base import UnsafeSet
@@ -104,7 +105,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]
     calls, inner = list[int](), getattr(owner, name)
 
     def counting(*args: Any) -> Any:
-        calls.append(len(args[1].y) if isinstance(args[1], several.Clouds) else 1)
+        calls.append(args[1].y.shape[1] if isinstance(args[1], several.Clouds) else 1)
         return inner(*args)
 
     monkeypatch.setattr(owner, name, counting)
@@ -161,17 +162,17 @@ def scaled(n: int, dtype: torch.dtype) -> float:
     for.
     """
     chosen, x = PredictiveFilter([SETS["a ball"]], [0.05], h, speed=8.0), clouds(9, n, dtype, 0.0)
-    found = several.chances(chosen.sets[0], x, chosen.noise)
+    y = columns_of(x)
+    found = several.chances(chosen.sets[0], y, chosen.noise)
     L = 0.9 * several.means(found.value)
-    own = several.Clouds(x, found.value, found.gradient, np.zeros(9), L)
-    push = narrowed(own.chance[..., None], own.gradient[..., None, :])[..., 0, :]
+    own, push = several.Clouds(y, found, np.zeros(9), L), Pushes.of(found).push
     found_longer = lengthened.lengthened(chosen.sets[0], own, chosen.noise, -0.01 * push, 8.0 * h)
     worst, checked = 0.0, 0
     for r in found_longer.enough.nonzero()[0].tolist():
         ε, limit, one = (torch.tensor([v], dtype=torch.float64) for v in (0.0, L[r], 0.01))
-        start = chosen._ahead_of(own.y[r], torch.zeros_like(own.y[r]), ε, limit)
-        μ, ahead = chosen._bounded(own.y[r], start, one, ε, limit, 8.0 * h)
-        pairs = [(ahead.change, found_longer.pushed.change[r])]
+        start = chosen._ahead_of(x[r], torch.zeros_like(x[r]), ε, limit)
+        μ, ahead = chosen._bounded(x[r], start, one, ε, limit, 8.0 * h)
+        pairs = [(ahead.change, rows_of(found_longer.pushed.change[r]))]
         numbers = torch.from_numpy(np.array([0.01 * found_longer.multiple[r], found_longer.pushed.mean[r]]))
         pairs.append((torch.cat([μ, ahead.mean]), numbers))
         worst = max(worst, *(float((a - b).abs().max()) for a, b in pairs))
@@ -190,10 +191,9 @@ def wrong_limit(pushed: several.Pushed, farthest: float) -> np.ndarray:
     return np.array([], dtype=np.int64)
 
 
-def pooled(values: torch.Tensor) -> np.ndarray:
+def pooled(values: np.ndarray) -> np.ndarray:
     """The mean over all clouds for each of them."""
-    mean = values.double().mean((-1, -2), keepdim=True)[..., 0]
-    return np.broadcast_to(mean.numpy(), values.shape[:-1]).copy()
+    return np.full(values.shape[:-1], values.mean(dtype=np.float64))
 
 
 FAULTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {

@@ -87,7 +87,7 @@ def test_the_root_is_that_of_many_clouds(name: str, first: float) -> None:
         return (f(μ) - f(μ + 1e-6)) / 1e-6
 
     def tried(μ: float) -> Tried:
-        return Tried(μ, torch.tensor([[μ]], dtype=F64), 0.0, f(μ), lambda: slope(μ))
+        return Tried(μ, np.array([[μ]]), 0.0, f(μ), lambda: slope(μ))
 
     def evaluated(which: np.ndarray | None, μ: np.ndarray) -> tuple[Point, Callable[[], np.ndarray]]:
         at = Point(torch.from_numpy(μ), torch.tensor([[f(float(μ[0]))]], dtype=F64))

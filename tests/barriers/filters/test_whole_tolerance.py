@@ -5,6 +5,7 @@ D.4); and the faults.
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from planted import Tooth, checks, must_be_found, result, written_in
@@ -22,7 +23,7 @@ from barriers.filters import (
     PredictiveFilter,
     mirror,
     predictive,
-    single,
+    pushes,
 )
 from barriers.qp.dual import Infeasible
 from barriers.sets import (
@@ -74,13 +75,13 @@ TEETH: dict[str, Tooth] = {
     ),
     "a push as wide as the noise": (
         truths.predicted_limit,
-        single,
+        pushes,
         "narrowing",
-        lambda f: lambda t: torch.ones_like(t),
+        lambda f: lambda t: np.ones_like(t),
     ),
     "a push that is not normalised": (
         truths.predicted_limit,
-        single,
+        pushes,
         "narrowing",
         result(lambda r, *_: 0.7 * r),
     ),
