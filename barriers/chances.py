@@ -1,8 +1,6 @@
-"""The chances of particles of being inside a set after the noise (Q.5), in numpy: of a cloud of a few hundred
-particles nearly all of the time is in calls, and one of numpy's takes a third of the time of torch's.
+"""The chances of particles of being inside a set after the noise (Q.5), in numpy (`barriers.small`).
 
-Positions are stored coordinate by coordinate, [d, n] or of several clouds [d, q, n]: operations along short
-rows take several times as long. Each number is computed from its particle alone, in the same order, so that
+Each number is computed from its particle alone, in the same order, so that
 no cloud's depend on how many there are.
 """
 
@@ -13,13 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from barriers.arrays import Tensor, torch
+from barriers.arrays import torch
 from barriers.noise import DENSITY, SQRT2, Noise, reach_of
 from barriers.pairs import ball_of, chance_along
 from barriers.sets.ball import Ball, smoothing
 from barriers.sets.base import UnsafeSet
+from barriers.small import Columns, columns_of, rows_of, summed
 
-Columns = Float[np.ndarray, "d *q n"]
+FARTHEST = {4: 9.0}
+"""The largest argument of erfc for numbers of so many bytes, 26 of others: what is below the smallest normal
+number takes several times as long, and is nothing beside any chance that counts.
+"""
 
 
 class Chances:
@@ -47,38 +49,12 @@ def chances(unsafe: UnsafeSet, y: Columns, noise: Noise) -> Chances:
     return Chances(found.value.numpy(force=True).reshape(y.shape[1:]), gradient)
 
 
-def columns_of(y: Float[Tensor, "*q n d"]) -> Columns:
-    """Positions coordinate by coordinate, in memory of their own."""
-    if y.shape[-1] > FEW:
-        return y.movedim(-1, 0).contiguous().numpy(force=True)
-    rows = y.numpy(force=True)
-    return np.array(rows.T if rows.ndim == 2 else rows.transpose(-1, *range(rows.ndim - 1)), order="C")
-
-
-def rows_of(y: Columns) -> Float[Tensor, "*q n d"]:
-    """Positions particle by particle, in memory of their own."""
-    if len(y) > FEW:
-        return torch.from_numpy(y).movedim(0, -1).contiguous()
-    rows = y.T if y.ndim == 2 else y.transpose(*range(1, y.ndim), 0)
-    return torch.from_numpy(np.array(rows, order="C"))
-
-
 def mapped(change: Columns, noise: Noise) -> Columns:
     """A change of the whitened positions as one of the positions."""
     if noise.factor is None:
         return change
     rows = rows_of(change)
     return columns_of(rows @ noise.factor.to(rows.dtype).T)
-
-
-def summed(parts: Columns) -> Float[np.ndarray, "*q n"]:
-    """The sum over the coordinates, by halves, in the memory of the parts."""
-    left = len(parts)
-    while left > 1:
-        half = left // 2
-        parts[:half] += parts[left - half : left]
-        left -= half
-    return parts[0]
 
 
 class _Shell(NamedTuple):
@@ -123,11 +99,3 @@ def _in_ball(ball: Ball, y: Columns, noise: Noise) -> Chances:
         return offset * slope
 
     return Chances(value, gradient)
-
-
-FARTHEST = {4: 9.0}
-"""The largest argument of erfc for numbers of so many bytes, 26 of others: what is below the smallest normal
-number takes several times as long, and is nothing beside any chance that counts.
-"""
-FEW = 16
-"""Up to so many columns are copied by numpy, which takes a fifth of the time of torch's transposition."""

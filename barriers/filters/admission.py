@@ -12,20 +12,16 @@ Only the moves of a bucket that neither holds of, one for each set that fills up
 which decides them in order.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.columns import where_true
+from barriers.filters.in_order import admit
 from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.filters.whole import HERE, Whole
 
-ROUNDS = 6
-"""Vectorised rounds of admission before the remaining moves are decided one by one."""
-FEW = 32
-"""Up to so many moves are decided one by one from the first, which takes less time than one round."""
-FEW_NUMBERS = 512
-"""The same of a single cloud, in numbers: its moves have no clouds to be told apart by."""
 BUCKETS, RUN = 256, 4096
 """Buckets of the numbers, and so many moves that are told at once where several buckets are undecided."""
 DIGITS = tuple(range(56, -1, -8))
@@ -49,8 +45,8 @@ def granted(
     if whole.spread:
         accepted[tries] = _granted_to_part(was, would, tries, most, drawn(uniforms, tries), whole)
         return accepted
-    if tries.dim() == 1:
-        return _granted_to_one(was, would, tries, most, uniforms)
+    if tries.dim() == 1 and tries.device.type == "cpu":
+        return _granted_to_one(was, would, most, uniforms)
     if tries.dim() == 2 and was.shape[-1] == 1 and tries.device.type == "cpu":
         return _granted_to_each(would, tries, most, uniforms)
     if not bool(tries.any()):
@@ -116,102 +112,48 @@ def entering(was: Bool[Tensor, "*r n m"], would: Bool[Tensor, "*r n m"]) -> Bool
 
 
 def _granted_to_one(
-    was: Bool[Tensor, "n m"],
-    would: Bool[Tensor, "n m"],
-    tries: Bool[Tensor, "n"],
-    most: Int[Tensor, "m"],
-    uniforms: Uniforms,
+    was: Bool[Tensor, "n m"], would: Bool[Tensor, "n m"], most: Int[Tensor, "m"], uniforms: Uniforms
 ) -> Bool[Tensor, "n"]:
-    """The same for a single cloud: which of the moves that enter a set are among those that are accepted."""
-    accepted, order = ~tries, where_true(tries)
-    if not len(order):
+    before, after = was.numpy(), would.numpy()
+    found = granted_to_one(before, after, np.greater(after, before), most.tolist(), uniforms)
+    return torch.from_numpy(found)
+
+
+def granted_to_one(
+    was: Bool[np.ndarray, "n m"],
+    would: Bool[np.ndarray, "n m"],
+    enters: Bool[np.ndarray, "n m"],
+    most: Sequence[int],
+    uniforms: Uniforms,
+) -> Bool[np.ndarray, "n"]:
+    """The same for a single cloud in this memory. enters: which sets each move enters."""
+    tries: np.ndarray = enters[:, 0]
+    if enters.shape[1] > 1:
+        tries = np.asarray(enters.any(1))
+    order = np.flatnonzero(tries)
+    if enters.shape[1] == 1:  # each of them takes a place, and none gives one back
+        free = most[0] - int(np.count_nonzero(would)) + len(order)
+        if free >= len(order):
+            return np.ones(len(tries), dtype=bool)
+        accepted = ~tries
+        if free > 0:
+            accepted[order[_by_number(tries, uniforms)[:free]]] = True
         return accepted
-    if len(order) > 1:
-        order = order[drawn(uniforms, tries).double().argsort(stable=True)]
-    if was.shape[1] == 1:  # each of them takes a place, and none gives one back
-        free = int(most) - int(would.sum()) + len(order)
-        accepted.index_fill_(0, order[: max(free, 0)], True)
-        return accepted
-    room = most - torch.where(tries[:, None], was, would).sum(0)
-    accepted[order] = admit(would[order].long() - was[order].long(), room)
+    room = np.array(most) - np.where(tries[:, None], was, would).sum(0)
+    changes, accepted = would[order].astype(np.int64) - was[order], ~tries
+    if not (np.maximum(changes, 0).sum(0) <= room).all():  # else in any order
+        if len(order) > 1:
+            by_number = _by_number(tries, uniforms)
+            order, changes = order[by_number], changes[by_number]
+        order = order[admit(torch.from_numpy(changes), torch.from_numpy(room)).numpy()]
+    accepted[order] = True
     return accepted
 
 
-def admit(
-    changes: Int[Tensor, "e m"], room: Int[Tensor, "*r m"], cloud: Int[Tensor, "e"] | None = None
-) -> Bool[Tensor, "e"]:
-    """Which of e moves, taken in order, are accepted; changes[i, k] ∈ {−1, 0, 1} is the change of count k by
-    move i.
-
-    room: how much each count may still rise; with `cloud`, the ascending index of each move's cloud, it is
-    that of each cloud. Move i is accepted iff every count it raises has room after the moves of its cloud
-    accepted before it.
-    """
-    if cloud is None and changes.numel() <= FEW_NUMBERS:
-        return _in_order(changes, room).to(changes.device)
-    cloud = torch.zeros(len(changes), dtype=torch.int64, device=changes.device) if cloud is None else cloud
-    return _admitted(changes, room.reshape(-1, changes.shape[1])[cloud], cloud)
-
-
-def _admitted(
-    changes: Int[Tensor, "e m"], room: Int[Tensor, "e m"], cloud: Int[Tensor, "e"]
-) -> Bool[Tensor, "e"]:
-    """The same with the room that each move would find if none before it were accepted.
-
-    Most moves are decided in a few vectorised rounds, by bounds on the counts before each, from accepting all
-    or none of the undecided ones; the rest, and few moves, one by one, since sets that many moves leave and
-    enter at once would need a round for each.
-    """
-    if len(changes) <= FEW:
-        return _one_by_one(changes, room, cloud).to(changes.device)
-    accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
-    waiting = torch.arange(changes.shape[0], device=changes.device)
-    used = torch.zeros_like(changes)  # room used by the moves accepted before each waiting one
-    for _ in range(ROUNDS):
-        if not len(waiting):
-            return accepted
-        c, first = changes[waiting], torch.searchsorted(cloud, cloud)
-        up = c > 0
-        most, least = used + _before(c.clamp(min=0), first), used + _before(c.clamp(max=0), first)
-        fits = (~up | (most + 1 <= room)).all(1)
-        never = (up & (least + 1 > room)).any(1)
-        accepted[waiting[fits]] = True
-        used = used + _before(torch.where(fits[:, None], c, 0), first)
-        still = ~(fits | never)
-        waiting, used, room, cloud = (part[still] for part in (waiting, used, room, cloud))
-    accepted[waiting] = _one_by_one(changes[waiting], room - used, cloud).to(accepted.device)
-    return accepted
-
-
-def _one_by_one(
-    changes: Int[Tensor, "e m"], room: Int[Tensor, "e m"], cloud: Int[Tensor, "e"]
-) -> Bool[Tensor, "e"]:
-    """The rule itself, in sequence; room[i]: the room for move i if none of these is accepted before it."""
-    taken, accepted = dict[int, list[int]](), []
-    for change, free, r in zip(changes.tolist(), room.tolist(), cloud.tolist(), strict=True):
-        had = taken.get(r, [0] * len(change))
-        fits = all(c <= 0 or t < f for c, t, f in zip(change, had, free, strict=True))
-        if fits:
-            taken[r] = [t + c for t, c in zip(had, change, strict=True)]
-        accepted.append(fits)
-    return torch.tensor(accepted, dtype=torch.bool)
-
-
-def _in_order(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:
-    """The same for the moves of a single cloud."""
-    free, accepted = room.tolist(), []
-    for change in changes.tolist():
-        fits = all(c <= 0 or c <= f for c, f in zip(change, free, strict=True))
-        if fits:
-            free = [f - c for c, f in zip(change, free, strict=True)]
-        accepted.append(fits)
-    return torch.tensor(accepted, dtype=torch.bool)
-
-
-def _before(counts: Int[Tensor, "e m"], first: Int[Tensor, "e"]) -> Int[Tensor, "e m"]:
-    """Sums over all earlier rows of the same cloud, whose first row is `first`."""
-    earlier = counts.cumsum(0) - counts
-    return earlier - earlier[first]
+def _by_number(tries: Bool[np.ndarray, "n"], uniforms: Uniforms) -> Int[np.ndarray, "e"]:
+    """The order of these moves: that of their uniform numbers."""
+    chosen = drawn(uniforms, torch.from_numpy(tries)).numpy(force=True)
+    return chosen.astype(np.float64).argsort(kind="stable")
 
 
 def _granted_to_part(

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from barriers.chances import Columns
 from barriers.filters.bounded import AT_ONCE, MOST
 from barriers.filters.one_constraint import Numbers
 from barriers.filters.several import Clouds, Pushed, moved, times
 from barriers.filters.smallest_change import Search, Trials, search
 from barriers.noise import Noise
 from barriers.sets.base import UnsafeSet
+from barriers.small import Columns
 
 
 class Lengthened(NamedTuple):

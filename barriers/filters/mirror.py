@@ -18,8 +18,9 @@ outwards, by at most `reach` per step, until the count follows L.
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
@@ -32,9 +33,11 @@ from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivativ
 from barriers.filters.gate import MEMORY
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
+from barriers.filters.one_mirror import MirrorMemory, OneMirror, multiplier
 from barriers.filters.whole import HERE, Whole
 from barriers.sets.base import UnsafeSet
-from barriers.squares import squared_norm
+from barriers.small import numbers_of, squares
+from barriers.squares import FEW, squared_norm
 
 SWEEPS = 3
 """How many times a point is mirrored, once for each set that still contains it, before its particle returns
@@ -42,24 +45,7 @@ instead.
 """
 
 
-RAREST = 1e-6
-"""The smallest share of accepted entries that is distinguished from 0, where the multiplier would be
-infinite.
-"""
-
-
-class MirrorMemory(NamedTuple):
-    """Membership of each particle in each set, the allowed share of each tolerance, and running means of the
-    attempted and the accepted entries.
-    """
-
-    inside: Bool[Tensor, "*r n m"]
-    allowed: Float[Tensor, "*r m"]
-    entering: Float[Tensor, "*r m"]
-    admitted: Float[Tensor, "*r m"]
-
-
-class MirrorStep:
+class MirrorStep(OneMirror):
     """Keeps the count inside each set within ⌊βn⌋ at every step, for the actual particles, by mirroring those
     that may not enter.
     """
@@ -111,27 +97,28 @@ class MirrorStep:
         memory: MirrorMemory,
     ) -> tuple[Float[Tensor, "*r n d"], MirrorMemory, FilterInfo]:
         refuse_derivatives("step (without a smoothing)", x, proposal)
+        if x.dim() == 2 and x.device.type == "cpu" and not self.whole.spread:
+            one = self._of_one(x, proposal, step_size, uniforms, memory)
+            if one is not None:
+                return one
         was, would, y = memory.inside, insides(self.sets, proposal), proposal
-        single = x.dim() == 2 and x.device.type == "cpu"
-        L, room = (self._room_of_one if single else self._room)(memory.allowed, was, step_size)
-        enters = would & ~was
-        if single and not self.whole.spread and not bool(enters.any()):
-            (held,) = self.whole.count(would)
-            tried = let_in = torch.zeros_like(held)
-        else:
-            refused = ~granted(was, would, room, uniforms, self.whole)
-            if bool(refused.any()):
-                parts = (x, y, refused, was, would)
-                flat = parts if x.dim() == 2 else (part.flatten(0, x.dim() - 2) for part in parts)
-                turned, now = self._turned_back(*flat)
-                y, would = turned.reshape(x.shape), now.reshape(was.shape)
-            tried, let_in, held = self.whole.count(enters, enters & ~refused[..., None], would)
+        L, room = self._room(memory.allowed, was, step_size)
+        enters, refused = would & ~was, ~granted(was, would, room, uniforms, self.whole)
+        if bool(refused.any()):
+            parts = (x, y, refused, was, would)
+            flat = parts if x.dim() == 2 else (part.flatten(0, x.dim() - 2) for part in parts)
+            turned, now = self._turned_back(*flat)
+            y, would = turned.reshape(x.shape), now.reshape(was.shape)
+        tried, let_in, held = self.whole.count(enters, enters & ~refused[..., None], would)
         if bool((held > room).any()):  # of a cloud that started over a limit
             y, would = self._led_out(y, would, room)
             (held,) = self.whole.count(would)
-        n, counts = self.whole.size(x), (tried, let_in, held, room)
-        entering, admitted, mean, μ, over = (_told_of_one if single else _told)(memory, n, *counts)
-        return y, MirrorMemory(would, L, entering, admitted), FilterInfo(mean, μ, over)
+        entering = (1 - MEMORY) * memory.entering + MEMORY * tried.double()
+        admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in.double()
+        share = torch.where(entering > 0, admitted / entering, 1.0)
+        n, over = self.whole.size(x), (held - room).clamp(min=0).double()
+        info = FilterInfo(held.double() / n, multiplier(share), over / n)
+        return y, MirrorMemory(would, L, entering, admitted), info
 
     def _room(
         self, allowed: Tensor, was: Tensor, step_size: float
@@ -148,17 +135,6 @@ class MirrorStep:
         above = torch.maximum(most, torch.minimum(self.whole.count(was)[0], (n * L).floor().long()))
         return L, torch.where(β >= L, below, above)
 
-    def _room_of_one(
-        self, allowed: Tensor, was: Tensor, step_size: float
-    ) -> tuple[Float[Tensor, "m"], Int[Tensor, "m"]]:
-        """The same of a single cloud, within its limits: in numbers, which take less time than tensors."""
-        n, left = self.whole.size(was), math.exp(-self.rate * step_size)
-        L = [β - left * (β - own) for β, own in zip(self.betas, allowed.tolist(), strict=True)]
-        if not all(own <= β for own, β in zip(L, self.betas, strict=True)):
-            return self._room(allowed, was, step_size)
-        room = [min(budget(β, n), round(n * own)) for β, own in zip(self.betas, L, strict=True)]
-        return torch.tensor(L, dtype=torch.float64), torch.tensor(room)
-
     def _turned_back(
         self,
         x: Float[Tensor, "n d"],
@@ -169,22 +145,33 @@ class MirrorStep:
     ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
         """The refused particles at their mirror images where these enter no set, the others in place."""
         rows = where_true(refused)
-        here, there = x.index_select(0, rows), y.index_select(0, rows)
-        z, now, before = there, would.index_select(0, rows), ~was.index_select(0, rows)
+        z, now = self._images(*(part.index_select(0, rows) for part in (x, y, was, would)))
+        return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
+
+    def _images(
+        self,
+        here: Float[Tensor, "k d"],
+        there: Float[Tensor, "k d"],
+        was: Bool[Tensor, "k m"],
+        would: Bool[Tensor, "k m"],
+    ) -> tuple[Float[Tensor, "k d"], Bool[Tensor, "k m"]]:
+        """The same of the refused particles alone, of which each enters a set."""
+        z, now, before = there, would, ~was
         for _ in range(SWEEPS):
             new = now & before
             if not bool(new.any()):
                 break
             for k, unsafe in enumerate(self.sets):
                 hit = where_true(new[:, k])
-                if len(hit):
+                if len(hit) == len(z):
+                    z = mirrored(unsafe, z)
+                elif len(hit):
                     z = z.index_copy(0, hit, mirrored(unsafe, z.index_select(0, hit)))
             now = insides(self.sets, z)
-        # always the case at one plane
-        near = squared_norm(z - there) <= 4 * squared_norm(here - there)
-        fine = (~(now & before).any(1) & torch.isfinite(z).all(1) & near)[:, None]
-        z, now = torch.where(fine, z, here), torch.where(fine, now, ~before)
-        return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
+        fine = _is_near(z, there, here) & ~(now & before).any(1)
+        if bool(fine.all()):
+            return z, now
+        return torch.where(fine[:, None], z, here), torch.where(fine[:, None], now, was)
 
     def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
         """Every cloud that started over a limit, led out of it."""
@@ -222,44 +209,24 @@ class ReturningStep(MirrorStep):
     such as Metropolis moves and swaps (G.3).
     """
 
-    def _turned_back(
-        self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return torch.where(refused[:, None], x, y), torch.where(refused[:, None], was, would)
+    def _images(self, here: Tensor, there: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+        return here, was
 
 
-Told = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-"""The running means of attempted and accepted entries; the fraction inside, the multiplier, the excess."""
-
-
-def _told(memory: MirrorMemory, n: int, tried: Tensor, let_in: Tensor, held: Tensor, room: Tensor) -> Told:
-    """What is remembered and reported of these counts."""
-    entering = (1 - MEMORY) * memory.entering + MEMORY * tried.double()
-    admitted = (1 - MEMORY) * memory.admitted + MEMORY * let_in.double()
-    share = torch.where(entering > 0, admitted / entering, 1.0)
-    over = (held - room).clamp(min=0).double() / n
-    return entering, admitted, held.double() / n, _multiplier(share), over
-
-
-def _told_of_one(
-    memory: MirrorMemory, n: int, tried: Tensor, let_in: Tensor, held: Tensor, room: Tensor
-) -> Told:
-    """The same numbers of a single cloud, in fewer calls."""
-    entering, admitted = (
-        [(1 - MEMORY) * old + MEMORY * new for old, new in zip(before.tolist(), now.tolist(), strict=True)]
-        for before, now in ((memory.entering, tried), (memory.admitted, let_in))
-    )
-    has, may = held.tolist(), room.tolist()
-    share = [a / e if e > 0 else 1.0 for a, e in zip(admitted, entering, strict=True)]
-    over = [max(h - r, 0) / n for h, r in zip(has, may, strict=True)]
-    rows = torch.tensor([entering, admitted, [h / n for h in has], share, over], dtype=torch.float64)
-    entries, let, mean, shares, excess = rows.unbind()
-    return entries, let, mean, _multiplier(shares), excess
-
-
-def _multiplier(share: Float[Tensor, "*r m"]) -> Float[Tensor, "*r m"]:
-    """−log of the share of entries that are accepted."""
-    return share.clamp(min=RAREST).log().abs()
+@np.errstate(all="ignore")
+def _is_near(
+    z: Float[Tensor, "k d"], there: Float[Tensor, "k d"], here: Float[Tensor, "k d"]
+) -> Bool[Tensor, "k"]:
+    """Whether an image is finite, and no further from the proposal than twice the particle is, as it always
+    is at one plane.
+    """
+    if z.device.type != "cpu":
+        near = squared_norm(z - there) <= 4 * squared_norm(here - there)
+        return near & torch.isfinite(z).all(1)
+    rows, proposal, before = z.numpy(), there.numpy(force=True), here.numpy(force=True)
+    moves, steps = rows - proposal, before - proposal
+    near = np.einsum("kd,kd->k", moves, moves) <= 4 * np.einsum("kd,kd->k", steps, steps)
+    return torch.from_numpy(near & np.isfinite(rows).all(1))
 
 
 def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
@@ -278,4 +245,17 @@ def mirrored(unsafe: UnsafeSet, y: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]
     gradient is 0.
     """
     s, ds = value_and_gradient(unsafe, y)
-    return (y - (2 * s)[:, None] * ds / squared_norm(ds).clamp(min=1e-30)[:, None]).detach()
+    few = numbers_of(y) if y.shape[1] <= FEW else None
+    if few is None:
+        return (y - (2 * s)[:, None] * ds / squared_norm(ds).clamp(min=1e-30)[:, None]).detach()
+    return torch.from_numpy(_image(few, s.numpy(force=True), ds.numpy(force=True)))
+
+
+@np.errstate(all="ignore")
+def _image(
+    y: Float[np.ndarray, "k d"], s: Float[np.ndarray, "k"], ds: Float[np.ndarray, "k d"]
+) -> Float[np.ndarray, "k d"]:
+    """The same image, of few particles."""
+    lengths = np.maximum(squares(ds.T), 1e-30)
+    found: np.ndarray = y - (2 * s)[:, None] * ds / lengths[:, None]
+    return found

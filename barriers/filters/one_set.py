@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.chances import Columns, chances, columns_of, rows_of
+from barriers.chances import chances
 from barriers.counting import inside_each
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
@@ -22,6 +22,7 @@ from barriers.noise import Noise
 from barriers.predicted import Chance
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
+from barriers.small import Columns, columns_of, rows_of
 
 AIM = 1e-6
 """Newton's target is inside the limit by this share of it."""

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from barriers.chances import Chances, Columns, summed
+from barriers.chances import Chances
 from barriers.filters.normal import depth
 from barriers.filters.push import NARROW
+from barriers.small import Columns, summed
 
 
 class Pushes(NamedTuple):

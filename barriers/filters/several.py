@@ -12,13 +12,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor
-from barriers.chances import Chances, Columns, chances, mapped
+from barriers.chances import Chances, chances, mapped
 from barriers.filters import single
 from barriers.filters.flat import Flat, stepped
 from barriers.filters.one_constraint import ROUNDS, Numbers, continued, unsettled
 from barriers.filters.pushes import Pushes, along
 from barriers.noise import Noise
 from barriers.sets.base import UnsafeSet
+from barriers.small import Columns
 
 FEW = 4
 """So many clouds that are not yet at their limits are looked at one after the other."""

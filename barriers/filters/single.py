@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.chances import Chances, Columns, chances, columns_of, mapped
+from barriers.chances import Chances, chances, mapped
 from barriers.filters import nearby
 from barriers.filters.flat import Flat, divided, stepped_alone
 from barriers.filters.iterates import ITERATIONS
@@ -21,6 +21,7 @@ from barriers.filters.pushes import Pushes, along
 from barriers.noise import Noise
 from barriers.pairs import beside
 from barriers.sets.base import UnsafeSet
+from barriers.small import Columns, columns_of
 
 
 class Ahead(NamedTuple):

@@ -12,7 +12,8 @@ from barriers.arrays import Tensor, torch
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.exact import ULP, integers, settle
-from barriers.squares import squared_norm
+from barriers.small import numbers_of, rows_of, squares
+from barriers.squares import FEW, squared_norm
 
 
 class Ball(UnsafeSet):
@@ -44,12 +45,45 @@ class Ball(UnsafeSet):
         return offset, self._norm(offset)
 
     def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
+        few = self._few(x)
+        if few is not None:
+            return self._few_with_gradient(few, self.tiny(x.dtype))
         offset, ρ = self.offset(x)
         return ρ - self.radius, offset * ρ.reciprocal()[..., None]
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        few = self._few(x)
+        found = None if few is None else self._settled(few)
+        if found is not None:
+            return found
         x = x.double()
         return settle(x, *self.compared(x - self.center.double(), self.radius), self._exactly)
+
+    def _few(self, x: Float[Tensor, "*n d"]) -> Float[np.ndarray, "n d"] | None:
+        """The numbers of a small cloud of few coordinates; None of any other."""
+        return numbers_of(x) if x.dim() == 2 and 0 < (self.dimension or 0) <= FEW else None
+
+    @np.errstate(all="ignore")
+    def _few_with_gradient(self, x: Float[np.ndarray, "n d"], tiny: float) -> tuple[Tensor, Tensor]:
+        columns = np.array(x.T, order="C")
+        columns -= self.center.numpy(force=True).astype(x.dtype)[:, None]
+        length = squares(columns)
+        length += tiny
+        torch.from_numpy(length).sqrt_()  # whose rounding is not numpy's
+        columns *= 1 / length
+        length -= self.radius
+        return torch.from_numpy(length), rows_of(columns)
+
+    @np.errstate(all="ignore")
+    def _settled(self, x: Float[np.ndarray, "n d"]) -> Bool[Tensor, "n"] | None:
+        """Which rows are inside; None where float64 does not decide that of all (A.8)."""
+        columns = np.array(x.T, dtype=np.float64, order="C")
+        for column, middle in zip(columns, self.center.tolist(), strict=True):
+            column -= middle
+        q, squared = squares(columns), self.radius**2
+        error = (len(columns) + 8) * ULP * squared
+        surely, possibly = q <= squared - error, q <= squared + error
+        return torch.from_numpy(surely) if surely.tobytes() == possibly.tobytes() else None
 
     @staticmethod
     def compared(

@@ -11,7 +11,7 @@ from torch import Tensor
 from barriers.budget import budget
 from barriers.coordinates import identity
 from barriers.filters import FILTERS, BarrierStep, EnsembleFilter, Gate
-from barriers.filters.admission import admit
+from barriers.filters.in_order import admit
 from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import NotSmooth, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from barriers.chances import columns_of, rows_of
 from barriers.filters import lengthened, one_set, several
 from barriers.filters.admission import granted
 from barriers.filters.predictive import PredictiveFilter
@@ -17,6 +16,7 @@ from barriers.filters.pushes import Pushes
 from barriers.noise import Noise
 from barriers.sets import Ball, Box, HalfSpace
 from barriers.sets.base import UnsafeSet
+from barriers.small import columns_of, rows_of
 from lem_safe.keys import Key
 
 h = 0.01

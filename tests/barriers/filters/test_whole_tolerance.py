@@ -22,6 +22,7 @@ from barriers.filters import (
     MirrorStep,
     PredictiveFilter,
     mirror,
+    one_mirror,
     predictive,
     pushes,
 )
@@ -131,11 +132,16 @@ TEETH: dict[str, Tooth] = {
     ),
     "who enters is let in": (
         truths.mirror_is_the_projection,
-        mirror,
-        "granted",
-        lambda f: lambda was, would, most, *more: f(was, would, most + 10**6, *more),
+        one_mirror,
+        "granted_to_one",
+        lambda f: lambda was, would, enters, most, *more: ~enters[:, 0] | True,
     ),
-    "half of the tolerance": (truths.mirror_allowance, mirror, "budget", lambda f: lambda β, n: f(β / 2, n)),
+    "half of the tolerance": (
+        truths.mirror_allowance,
+        one_mirror,
+        "budget",
+        lambda f: lambda β, n: f(β / 2, n),
+    ),
     "an allowance at once": (
         truths.mirror_allowance,
         MirrorStep,
