@@ -9,11 +9,11 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from barriers.arrays import torch
-from barriers.noise import DENSITY, SQRT2, Noise, reach_of
-from barriers.pairs import ball_of, chance_along
+from barriers.noise import DENSITY, SQRT2, Noise, beyond, reach_of
+from barriers.pairs import WANDER, ball_of, chance_along
 from barriers.sets.ball import Ball, smoothing
 from barriers.sets.base import UnsafeSet
 from barriers.small import Columns, columns_of, rows_of, summed
@@ -47,6 +47,15 @@ def chances(unsafe: UnsafeSet, y: Columns, noise: Noise) -> Chances:
         return columns_of(found.gradient.reshape(*y.shape[1:], len(y)))
 
     return Chances(found.value.numpy(force=True).reshape(y.shape[1:]), gradient)
+
+
+def near(ball: Ball, y: Float[np.ndarray, "d n"], noise: Noise) -> Int[np.ndarray, "k"]:
+    """The particles within BEYOND standard deviations of a ball, and some more."""
+    _, σ = reach_of(ball.radius, len(y), noise)
+    within = ball.radius + (beyond(torch.from_numpy(y).dtype) + WANDER) * σ
+    offset = y - ball.center.numpy(force=True).astype(y.dtype)[:, None]
+    offset *= offset
+    return np.flatnonzero(~(summed(offset) > within * within))  # NaN is near
 
 
 def mapped(change: Columns, noise: Noise) -> Columns:

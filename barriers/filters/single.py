@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.chances import Chances, chances, mapped
+from barriers.chances import Chances, chances, mapped, near
 from barriers.filters import nearby
 from barriers.filters.flat import Flat, divided, stepped_alone
 from barriers.filters.iterates import ITERATIONS
 from barriers.filters.one_constraint import NEAR, ROUNDS
 from barriers.filters.pushes import Pushes, along
 from barriers.noise import Noise
-from barriers.pairs import beside
+from barriers.pairs import ball_of, beside
 from barriers.sets.base import UnsafeSet
-from barriers.small import Columns, columns_of
+from barriers.small import FEW, Columns, columns_of
 
 
 class Ahead(NamedTuple):
@@ -57,6 +57,13 @@ def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
         at = columns_of(y)
         found = chances(unsafe, at, noise)
         return Ahead(found, None, at, total(found.value))
+    ball = ball_of(unsafe) if noise.factor is None and y.shape[1] <= FEW else None
+    if ball is not None:
+        at = columns_of(y)
+        rows = near(ball, at, noise)
+        at = at.take(rows, axis=1)
+        found = chances(unsafe, at, noise)
+        return Ahead(found, rows, at, total(found.value))
     pairs = beside([unsafe], y, noise)
     p = pairs.chance.numpy(force=True)
     return Ahead(Chances(p, lambda: pairs.gradient.numpy(force=True)), pairs.particle.numpy(), None, total(p))
@@ -83,7 +90,7 @@ def least_push(
         counts = np.flatnonzero(size > nearby.negligible(y.dtype) * size.max()) if len(size) else rows
         t, push, slope, rows = (part.take(counts, axis=-1) for part in (t, push, slope, rows))
         others = ahead.total - total(ahead.found.value[counts])
-        at = columns_of(y.index_select(0, torch.from_numpy(rows)))
+        at = columns_of(y.index_select(0, torch.from_numpy(rows))) if at is None else at.take(counts, axis=1)
     assert at is not None, "the places of a whole cloud are known"
     mean = ahead.total / n + error
     falls = total(slope) / n
