@@ -5,23 +5,17 @@ no cloud's depend on how many there are.
 """
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from barriers.arrays import torch
-from barriers.noise import DENSITY, SQRT2, Noise, beyond, reach_of
-from barriers.pairs import WANDER, ball_of, chance_along
-from barriers.sets.ball import Ball, smoothing
+from barriers.noise import Noise
+from barriers.pairs import ball_of, chance_along
+from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
+from barriers.shell import shell
 from barriers.small import Columns, columns_of, rows_of, summed
-
-FARTHEST = {4: 9.0}
-"""The largest argument of erfc for numbers of so many bytes, 26 of others: what is below the smallest normal
-number takes several times as long, and is nothing beside any chance that counts.
-"""
 
 
 class Chances:
@@ -51,8 +45,7 @@ def chances(unsafe: UnsafeSet, y: Columns, noise: Noise) -> Chances:
 
 def near(ball: Ball, y: Float[np.ndarray, "d n"], noise: Noise) -> Int[np.ndarray, "k"]:
     """The particles within BEYOND standard deviations of a ball, and some more."""
-    _, σ = reach_of(ball.radius, len(y), noise)
-    within = ball.radius + (beyond(torch.from_numpy(y).dtype) + WANDER) * σ
+    _, within = shell(ball.radius, len(y), noise.std, y.dtype)
     offset = y - ball.center.numpy(force=True).astype(y.dtype)[:, None]
     offset *= offset
     return np.flatnonzero(~(summed(offset) > within * within))  # NaN is near
@@ -66,44 +59,17 @@ def mapped(change: Columns, noise: Noise) -> Columns:
     return columns_of(rows @ noise.factor.to(rows.dtype).T)
 
 
-class _Shell(NamedTuple):
-    """A ball as its chance is computed: what is added to a squared distance from the centre, −r and r, √2σ,
-    and 1/√(2π)σ, for positions of a dtype.
-    """
-
-    tiny: float
-    ends: Float[np.ndarray, "2"]
-    width: float
-    height: float
-
-
-@lru_cache(maxsize=64)
-def _shell(radius: float, d: int, std: float, dtype: np.dtype[Any]) -> _Shell:
-    reach, σ = reach_of(radius, d, Noise(std))
-    tiny = smoothing(torch.from_numpy(np.empty(0, dtype)).dtype, radius)
-    return _Shell(tiny, np.array([-reach, reach], dtype), SQRT2 * σ, DENSITY / σ)
-
-
 def _in_ball(ball: Ball, y: Columns, noise: Noise) -> Chances:
-    tiny, ends, width, height = _shell(ball.radius, len(y), noise.std, y.dtype)
-    center, ones = ball.center.numpy(force=True), (1,) * (y.ndim - 1)
-    offset = y - center.astype(y.dtype).reshape(-1, *ones)
+    own, _ = shell(ball.radius, len(y), noise.std, y.dtype)
+    center = ball.center.numpy(force=True).astype(y.dtype)
+    offset = y - center.reshape(-1, *(1,) * (y.ndim - 1))
     ρ = summed(offset * offset)
-    ρ += tiny
+    ρ += own.tiny
     np.sqrt(ρ, out=ρ)
-    z = ends.reshape(2, *ones) + ρ
-    z /= width
-    np.minimum(z, FARTHEST.get(z.itemsize, 26.0), out=z)
-    far, near = torch.special.erfc(torch.from_numpy(z)).numpy()
-    value = far - near
-    value *= 0.5
+    value, z = own.chance(ρ)
 
     def gradient() -> Columns:
-        square = z * z
-        np.negative(square, out=square)
-        φ_far, φ_near = np.exp(square, out=square)
-        slope = φ_near - φ_far
-        slope *= height
+        slope = own.slope(z)
         slope /= ρ
         return offset * slope
 

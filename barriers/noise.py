@@ -65,11 +65,10 @@ def _ends(reach: float, dtype: torch.dtype, device: torch.device) -> Float[Tenso
 
 
 def in_shell(
-    ρ: Float[Tensor, "n"], reach: Float[Tensor, "n"] | float, σ: Float[Tensor, "n"] | float
+    ρ: Float[Tensor, "n"], reach: float, σ: float
 ) -> tuple[Float[Tensor, "n"], Callable[[], Float[Tensor, "n"]]]:
     """P(|ρ + σξ| ≤ reach), and what computes its derivative in ρ."""
-    ends = _ends(reach, ρ.dtype, ρ.device) if isinstance(reach, float) else torch.stack([-reach, reach])
-    z = (ρ + ends) / (SQRT2 * σ)
+    z = (ρ + _ends(reach, ρ.dtype, ρ.device)) / (SQRT2 * σ)
     far, near = torch.special.erfc(z).unbind()
 
     def slope() -> Tensor:

@@ -7,132 +7,126 @@ once, by a product of matrices whose rounding is bounded: what it cannot decide 
 pairs are stored coordinate by coordinate, since most operations along short rows take ten times as long.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.columns import columns_of, where_true
-from barriers.noise import Noise, beyond, in_shell, reach_of
+from barriers.columns import where_true
+from barriers.noise import Noise
 from barriers.predicted import Chance, chance
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.sets.pull import Pulled
+from barriers.shell import Shell, shell
+from barriers.small import columns_of, summed
 
 LEAST = {torch.float32: 1e-9}
 """A chance below this is that of a pair too far apart, of a set that is no ball; 1e-17 in other dtypes."""
-WANDER = 0.25
-"""How many standard deviations a particle may be moved before its pairs are searched for again."""
 ROUNDING = {"highest": 1.0, "high": 2.0**13, "medium": 2.0**16}
 """Errors of a product of matrices of float32, in multiples of its precision, as torch is set."""
 
 
 class Near(NamedTuple):
-    """Pairs of a particle and a ball, set by set, as far as they are the same for all chances: what is added
-    to a squared distance, and the reach and the standard deviation along the radius.
+    """Pairs of a particle and a ball, set by set, as far as they are the same for all chances. starts: where
+    the pairs of each set begin, and where the last end.
     """
 
-    particle: Int[Tensor, "p"]
-    sizes: tuple[int, ...]
-    offset: Float[Tensor, "d p"]
-    tiny: Float[Tensor, "p"]
-    reach: Float[Tensor, "p"]
-    deviation: Float[Tensor, "p"]
+    particle: Int[np.ndarray, "p"]
+    starts: Int[np.ndarray, "m+1"]
+    offset: Float[np.ndarray, "d p"]
+    shells: Float[np.ndarray, "4 p"]
 
-    def chances(self, change: Float[Tensor, "d r"] | None = None) -> "Pairs":
+    def chances(self, change: Float[np.ndarray, "d r"] | None = None) -> "Pairs":
         """The chances of being inside, after these changes of the particles."""
         offset = self.offset
-        offset = offset if change is None else offset + change.index_select(1, self.particle)
-        ρ = ((offset * offset).sum(0) + self.tiny).sqrt()
-        p, slope = in_shell(ρ, self.reach, self.deviation)
-        return Pairs(self.particle, self.sizes, Chance(p, lambda: offset * (slope() / ρ)), self)
+        offset = offset if change is None else offset + change.take(self.particle, axis=1)
+        own = Shell(*self.shells)
+        ρ = summed(offset * offset)
+        ρ += own.tiny
+        np.sqrt(ρ, out=ρ)
+        p, z = own.chance(ρ)
+        return Pairs(self.particle, self.starts, p, partial(self._gradient, offset, ρ, z), self)
 
-    def among(self, which: Int[Tensor, "q"], place: Int[Tensor, "n"]) -> "Near":
+    def _gradient(
+        self,
+        offset: Float[np.ndarray, "d p"],
+        ρ: Float[np.ndarray, "p"],
+        z: Float[np.ndarray, "2 p"],
+        at: Int[np.ndarray, "q"],
+    ) -> Float[np.ndarray, "d q"]:
+        slope = Shell(*self.shells.take(at, axis=1)).slope(z.take(at, axis=1))
+        slope /= ρ[at]
+        found: np.ndarray = offset.take(at, axis=1) * slope
+        return found
+
+    def among(self, which: Int[np.ndarray, "q"], place: Int[np.ndarray, "n"]) -> "Near":
         """These pairs, in ascending order, of particles that have other places."""
-        offset, *others = (part.index_select(-1, which) for part in self[2:])
-        particle = place.index_select(0, self.particle.index_select(0, which))
-        return Near(particle, sizes_of(which, self.sizes), offset, *others)
+        particle, starts = place[self.particle[which]], which.searchsorted(self.starts)
+        return Near(particle, starts, self.offset.take(which, axis=1), self.shells.take(which, axis=1))
 
 
 class Pairs(NamedTuple):
     """Pairs of a particle and a set, set by set, in ascending order of the particles.
 
-    sizes: how many pairs each set has. found: the chance of each, and its gradient, [d, p]. near: what other
-    chances can be found from, where all are of balls.
+    starts: where the pairs of each set begin, and where the last end. gradient: of the chances of the pairs
+    at these places, coordinate by coordinate. near: what other chances can be found from, where all are of
+    balls.
     """
 
-    particle: Int[Tensor, "p"]
-    sizes: tuple[int, ...]
-    found: Chance
+    particle: Int[np.ndarray, "p"]
+    starts: Int[np.ndarray, "m+1"]
+    chance: Float[np.ndarray, "p"]
+    gradient: Callable[[Int[np.ndarray, "q"]], Float[np.ndarray, "d q"]]
     near: Near | None = None
 
-    @property
-    def chance(self) -> Float[Tensor, "p"]:
-        """The chance of each pair."""
-        return self.found.value
-
-    @property
-    def gradient(self) -> Float[Tensor, "d p"]:
-        """Its gradient, coordinate by coordinate."""
-        return self.found.gradient
-
-    def sums(self) -> Float[Tensor, "m"]:
+    def sums(self) -> Float[np.ndarray, "m"]:
         """The sum of the chances of each set, in float64."""
-        return of_each_set(self.chance.double(), self.sizes, "add")
+        return of_each_set(np.add, self.chance.astype(np.float64), self.starts)
 
-    def of(self, sets: Sequence[int]) -> "Pairs":
-        """The pairs of these sets alone, in ascending order."""
-        if len(sets) == len(self.sizes):
-            return self
-        each = zip(
-            *(part.split(self.sizes, -1) for part in (self.particle, self.chance, self.gradient)), strict=True
-        )
-        chosen = [pair for k, pair in enumerate(each) if k in sets]
-        particle, p, gradient = (torch.cat(part, -1) for part in zip(*chosen, strict=True))
-        return Pairs(particle, tuple(self.sizes[k] for k in sets), Chance(p, gradient))
-
-    def places(self, n: int) -> Int[Tensor, "p"]:
-        """The place of each pair in an array [m, n] of sets and particles."""
-        each = self.particle.split(self.sizes)
-        return torch.cat([own + k * n if k else own for k, own in enumerate(each)])
+    def of(self, sets: Sequence[int]) -> tuple[Int[np.ndarray, "q"], Int[np.ndarray, "q"]]:
+        """The places of the pairs of these sets, in ascending order, and which of the sets each is of."""
+        sizes = np.diff(self.starts)[sets]
+        places = [np.arange(self.starts[k], self.starts[k + 1]) for k in sets]
+        return np.concatenate(places), np.repeat(np.arange(len(sets)), sizes)
 
 
 def of_each_set(
-    values: Float[Tensor, "p"], sizes: Sequence[int], how: Literal["add", "maximum"]
-) -> Float[Tensor, "m"]:
+    how: np.ufunc, values: Float[np.ndarray, "p"], starts: Int[np.ndarray, "m+1"]
+) -> Float[np.ndarray, "m"]:
     """The sum or the largest of each set's numbers, which are consecutive and not negative; 0 of none."""
-    if values.device.type != "cpu":
-        each = [
-            own.sum() if how == "add" else own.max() if len(own) else own.sum()
-            for own in values.split(list(sizes))
-        ]
-        return torch.stack(each)
-    numbers, counts = values.numpy(force=True), np.array(sizes)
-    some, found = counts > 0, np.zeros(len(counts), dtype=numbers.dtype)
-    found[some] = getattr(np, how).reduceat(numbers, (counts.cumsum() - counts)[some])
-    return torch.from_numpy(found)
+    begin, some = starts[:-1], starts[1:] > starts[:-1]
+    if some.all():
+        found: np.ndarray = how.reduceat(values, begin) if len(begin) else values[:0]
+        return found
+    found = np.zeros(len(begin), dtype=values.dtype)
+    found[some] = how.reduceat(values, begin[some]) if some.any() else 0
+    return found
 
 
 def beside(sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], noise: Noise) -> Pairs:
     """The pairs that are near each other, with the chance that y + Lξ is inside the set, and its gradient;
-    under a metric along the columns of its factor.
+    under a metric along the columns of its factor. Of particles in this memory.
     """
     balls = {} if noise.factor is not None else _balls(tuple(sets))
     near = _beside_balls(list(balls.values()), y, noise) if balls else None
     if near is not None and len(balls) == len(sets):
         return near
-    found = [_beside_one(s, y, noise) for k, s in enumerate(sets) if k not in balls]
-    of_balls = [] if near is None else [near.of([i]) for i in range(len(balls))]
-    others, own = iter(found), iter(of_balls)
-    parts = [next(own) if k in balls else next(others) for k in range(len(sets))]
-    particle, p, gradient = (
-        torch.cat(part, -1) for part in zip(*((q.particle, q.chance, q.gradient) for q in parts), strict=True)
-    )
-    return Pairs(particle, tuple(part.sizes[0] for part in parts), Chance(p, gradient))
+    parts, own = [], iter(range(len(balls)))
+    for k, s in enumerate(sets):
+        if k in balls and near is not None:
+            i = next(own)
+            at = np.arange(near.starts[i], near.starts[i + 1])
+            parts.append((near.particle[at], near.chance[at], near.gradient(at)))
+        else:
+            parts.append(_beside_one(s, y, noise))
+    particle, p, gradient = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
+    starts = np.array([0, *accumulate(len(part[0]) for part in parts)])
+    return Pairs(particle, starts, p, lambda at: gradient.take(at, axis=1))
 
 
 def chance_along(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
@@ -157,27 +151,27 @@ def ball_of(unsafe: UnsafeSet) -> Ball | None:
     return unsafe if isinstance(unsafe, Ball) else None
 
 
-def _beside_one(unsafe: UnsafeSet, y: Tensor, noise: Noise) -> Pairs:
+def _beside_one(
+    unsafe: UnsafeSet, y: Tensor, noise: Noise
+) -> tuple[Int[np.ndarray, "p"], Float[np.ndarray, "p"], Float[np.ndarray, "d p"]]:
     """Of any set, by the chances of all particles."""
     p, gradient = chance_along(unsafe, y, noise)
-    rows = where_true(~(p < LEAST.get(y.dtype, 1e-17)))  # NaN is kept
-    return Pairs(rows, (len(rows),), Chance(p[rows], gradient[rows].T))
+    chances = p.numpy(force=True)
+    rows = np.flatnonzero(~(chances < LEAST.get(y.dtype, 1e-17)))  # NaN is kept
+    return rows, chances[rows], columns_of(gradient[torch.from_numpy(rows)])
 
 
 def _beside_balls(balls: Sequence[Ball], y: Tensor, noise: Noise) -> Pairs:
-    columns, c = columns_of(y), torch.stack([ball.center for ball in balls]).to(y)
-    reaches = [reach_of(ball.radius, y.shape[1], noise) for ball in balls]
-    within = [
-        ball.radius + (beyond(y.dtype) + WANDER) * σ for ball, (_, σ) in zip(balls, reaches, strict=True)
-    ]
-    pairs, sizes = near_balls(c, within, columns)
-    table = [(ball.tiny(y.dtype), *own) for ball, own in zip(balls, reaches, strict=True)]
-    firsts = len(y) * torch.arange(len(balls), device=y.device)
-    whole = torch.cat([c, y.new_tensor(table)], 1).T
-    k = torch.arange(len(c), device=y.device).repeat_interleave(torch.tensor(sizes, device=y.device))
-    particle, (*own, tiny, reach, σ) = pairs - firsts.index_select(0, k), whole.index_select(1, k)
-    offset = columns.index_select(1, particle) - torch.stack(own)
-    return Near(particle, sizes, offset, tiny, reach, σ).chances()
+    (n, d), columns = y.shape, columns_of(y)
+    c = torch.stack([ball.center for ball in balls]).to(y.dtype)
+    shells, within = zip(*(shell(ball.radius, d, noise.std, columns.dtype) for ball in balls), strict=True)
+    found, starts = near_balls(c, within, torch.from_numpy(columns))
+    sizes = np.diff(starts)
+    particle = found.numpy() - np.repeat(n * np.arange(len(balls)), sizes)
+    offset = columns.take(particle, axis=1)
+    offset -= np.repeat(c.numpy().T, sizes, axis=1)
+    table = np.repeat(np.array(shells, columns.dtype).T, sizes, axis=1)
+    return Near(particle, starts, offset, table).chances()
 
 
 def near_balls(
@@ -185,27 +179,23 @@ def near_balls(
     within: Sequence[float],
     columns: Float[Tensor, "d n"],
     precision: torch.dtype | None = None,
-) -> tuple[Int[Tensor, "p"], tuple[int, ...]]:
-    """The places of the near pairs in an array [b, n] of centres and particles, and how many pairs each
-    centre has: at least those within its distance: ‖y‖² − 2y·c + ‖c‖² ≤ within².
+) -> tuple[Int[Tensor, "p"], Int[np.ndarray, "b+1"]]:
+    """The places of the near pairs in an array [b, n] of centres and particles, and where those of each
+    centre begin: at least those within its distance: ‖y‖² − 2y·c + ‖c‖² ≤ within².
 
     precision: the coordinates are known to that of this dtype, theirs by default.
     """
-    dtype, lengths = columns.dtype, c.new_tensor(within)
-    ε = allowance(len(columns), dtype, precision or dtype)
-    κ = (1 - ε) * (c * c).sum(1) - (1 + ε) * lengths * lengths - 64 * torch.finfo(dtype).tiny
-    far = torch.addmm(-κ[:, None], 2 * c, columns) < (1 - ε) * (columns * columns).sum(0)
-    pairs = where_true(~far.flatten())  # NaN is near
-    return pairs, sizes_of(pairs, [columns.shape[1]] * len(c))
+    dtype, centers = columns.dtype, c.numpy(force=True)
+    ε, lengths = allowance(len(columns), dtype, precision or dtype), np.array(within, centers.dtype)
+    κ = (1 + ε) * lengths * lengths - (1 - ε) * (centers * centers).sum(1) + 64 * torch.finfo(dtype).tiny
+    far = torch.addmm(torch.from_numpy(κ).to(c.device)[:, None], 2 * c, columns)
+    far = far < (1 - ε) * (columns * columns).sum(0)
+    pairs = where_true(far.logical_not_().flatten())  # NaN is near
+    ends = columns.shape[1] * np.arange(len(c) + 1)
+    return pairs, pairs.numpy(force=True).searchsorted(ends)
 
 
 def allowance(d: int, dtype: torch.dtype, precision: torch.dtype) -> float:
     """More than the relative error of the squared distances, as matrices of this dtype are multiplied."""
     scale = ROUNDING[torch.get_float32_matmul_precision()] if dtype == torch.float32 else 1.0
     return 4 * (d + 4) * max(torch.finfo(dtype).eps * scale, torch.finfo(precision).eps)
-
-
-def sizes_of(which: Int[Tensor, "p"], sizes: Sequence[int]) -> tuple[int, ...]:
-    """How many of these places, in ascending order, are in each of consecutive pieces of such sizes."""
-    ends = torch.searchsorted(which, torch.tensor([0, *accumulate(sizes)], device=which.device)).tolist()
-    return tuple(after - before for before, after in zip(ends, ends[1:], strict=False))

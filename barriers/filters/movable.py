@@ -10,16 +10,20 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.columns import where_true
 from barriers.filters import nearby
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS
-from barriers.filters.push import depth, narrowing
+from barriers.filters.normal import depth
+from barriers.filters.pushes import narrowing
 from barriers.filters.whole import Whole
-from barriers.pairs import Pairs, of_each_set, sizes_of
+from barriers.pairs import Near, Pairs, of_each_set
+
+Numbers = Float[np.ndarray, "m"]
+"""One number for each constraint."""
 
 
 class Found(NamedTuple):
@@ -33,130 +37,174 @@ class Found(NamedTuple):
     multipliers: Float[Tensor, "*r m"]
 
 
-Beside = Callable[[Int[Tensor, "r"], Float[Tensor, "r d"]], Pairs]
+class Reached(NamedTuple):
+    """The mean chances of a cloud, by how much they exceed their limits, the multipliers, and which particles
+    are changed by how much.
+    """
+
+    mean: Numbers
+    violation: Numbers
+    multipliers: Numbers
+    rows: Int[np.ndarray, "r"]
+    change: Float[np.ndarray, "d r"]
+
+
+class Size(NamedTuple):
+    """How many particles of how many coordinates are here, and how many the whole cloud has."""
+
+    here: int
+    d: int
+    whole: int
+
+
+Beside = Callable[[Int[np.ndarray, "r"], Float[np.ndarray, "d r"]], Pairs]
 """The pairs of these particles, by their places among them, after these changes of theirs."""
 
 
 class Movable:
     """The particles of a cloud that the constraints `active`, in ascending order, can move, with their pushes
-    [a, r, d], stored coordinate by coordinate.
+    [a, dr], stored coordinate by coordinate.
     """
 
-    def __init__(self, pairs: Pairs, active: Sequence[int], n: int, d: int, whole: Whole):
-        own = pairs.of(active)
-        push = narrowing(depth(own.chance)) * own.gradient
-        moved = torch.zeros(n, dtype=torch.bool, device=push.device)
-        moved[own.particle.index_select(0, _that_count(push, own.sizes, whole))] = True
-        self.active, self.whole, self.d = list(active), whole, d
-        self.rows = where_true(moved)
-        place = torch.zeros(n, dtype=torch.int64, device=push.device)
-        place[self.rows] = torch.arange(len(self.rows), device=push.device)
-        which = where_true(moved.index_select(0, pairs.particle))
-        own_chances = pairs.chance.index_select(0, which).double()
-        self.others = pairs.sums() - of_each_set(own_chances, sizes_of(which, pairs.sizes), "add")
+    def __init__(self, pairs: Pairs, active: Sequence[int], size: Size, whole: Whole):
+        self.active, self.whole, self.size, d = list(active), whole, size, size.d
+        at, which_set = pairs.of(active)
+        particle, gradient = pairs.particle[at], pairs.gradient(at)
+        push = narrowing(depth(pairs.chance[at])) * gradient
+        place = np.full(size.here, -1)
+        place[particle[_that_count(push, which_set, len(active), whole)]] = 0
+        self.rows = np.flatnonzero(place == 0)
+        place[self.rows] = np.arange(len(self.rows))
+        which = np.flatnonzero(place[pairs.particle] >= 0)
+        starts = which.searchsorted(pairs.starts)
+        self.others = pairs.sums() - of_each_set(np.add, pairs.chance[which].astype(np.float64), starts)
         self.near = None if pairs.near is None else pairs.near.among(which, place)
-        among = where_true(moved.index_select(0, own.particle))
-        at = own._replace(particle=place.index_select(0, own.particle)).places(d * len(self.rows))
-        at = at.index_select(0, among)
-        self.push = self._dense(push.index_select(1, among), at)
-        self.wide, self.start = self.push.double(), self._dense(own.gradient.index_select(1, among), at)
+        among = np.flatnonzero(place[particle] >= 0)
+        first = which_set[among] * (d * len(self.rows)) + place[particle[among]]
+        self.push = self._dense(push.take(among, axis=1), first)
+        self.wide, self.start = (
+            torch.from_numpy(self.push).double(),
+            self._dense(gradient.take(among, axis=1), first),
+        )
 
-    def change(self, μ: Float[Tensor, "a"]) -> Float[Tensor, "d r"]:
+    def change(self, μ: Float[np.ndarray, "a"]) -> Float[np.ndarray, "d r"]:
         """−Σ μ_k g_k of these particles."""
-        return (-μ.to(self.push)[None] @ self.push).reshape(self.d, len(self.rows))
+        found: np.ndarray = (-μ.astype(self.push.dtype) @ self.push).reshape(self.size.d, -1)
+        return found
 
-    def means(self, pairs: Pairs, n: int) -> tuple[Float[Tensor, "m"], Float[Tensor, "a a"] | None]:
-        """The mean chances over a cloud of n particles, where these particles have these chances, and, where
-        other parts have to be asked, `slope` with the same question.
+    def means(self, pairs: Pairs) -> tuple[Numbers, Float[np.ndarray, "a a"] | None]:
+        """The mean chances over the cloud, where these particles have these chances, and, where other parts
+        have to be asked, `slope` with the same question.
         """
-        sums = self.others + pairs.sums()
+        n, sums = self.size.whole, self.others + pairs.sums()
         if not self.whole.spread:
             return sums / n, None
-        mean, slope = self.whole.sums(sums, self._slopes(pairs))
-        return mean / n, slope / n
+        mean, slope = self.whole.sums(torch.from_numpy(sums), torch.from_numpy(self._slopes(pairs)))
+        return mean.numpy() / n, slope.numpy() / n
 
-    def slope(self, n: int, pairs: Pairs | None = None) -> Float[Tensor, "a a"]:
+    def slope(self, pairs: Pairs | None = None) -> Float[np.ndarray, "a a"]:
         """E[∇p_k · g_l] of the active sets, where these particles have these chances; before any change."""
-        return self.whole.sums(self._slopes(pairs))[0] / n
+        return summed_by(self.whole, self._slopes(pairs)) / self.size.whole
 
-    def _slopes(self, pairs: Pairs | None) -> Float[Tensor, "a a"]:
+    def _slopes(self, pairs: Pairs | None) -> Float[np.ndarray, "a a"]:
         gradient = self.start
         if pairs is not None:
-            own = pairs.of(self.active)
-            gradient = self._dense(own.gradient, own.places(self.d * len(self.rows)))
-        return gradient.double() @ self.wide.T
+            at, which_set = pairs.of(self.active)
+            first = which_set * (self.size.d * len(self.rows)) + pairs.particle[at]
+            gradient = self._dense(pairs.gradient(at), first)
+        found: np.ndarray = (torch.from_numpy(gradient).double() @ self.wide.T).numpy()
+        return found
 
-    def _dense(self, values: Float[Tensor, "d p"], at: Int[Tensor, "p"]) -> Float[Tensor, "a dr"]:
-        """These numbers of pairs at the places of their first coordinates, and 0 elsewhere."""
+    def _dense(
+        self, values: Float[np.ndarray, "d q"], first: Int[np.ndarray, "q"]
+    ) -> Float[np.ndarray, "a dr"]:
+        """These numbers of pairs, whose first coordinates have these places, and 0 elsewhere."""
         r = len(self.rows)
-        out = values.new_zeros(len(self.active) * self.d * r)
+        out = np.zeros(len(self.active) * len(values) * r, dtype=values.dtype)
         for i, column in enumerate(values):
-            out.index_copy_(0, at + i * r if i else at, column)
-        return out.reshape(len(self.active), self.d * r)
+            out[first + i * r] = column
+        return out.reshape(len(self.active), len(values) * r)
 
 
 def searched(
     start: Pairs,
     beside: Beside,
-    still: Float[Tensor, "n d"],
-    unchanged: Found,
-    error: Float[Tensor, "m"],
-    aim: Float[Tensor, "m"],
+    size: Size,
+    unchanged: Reached,
+    error: Numbers,
+    aim: Numbers,
     whole: Whole,
     wander: float,
-) -> tuple[Float[Tensor, "n d"], Found]:
+) -> Reached:
     """The smallest μ ≥ 0 with which no limit is exceeded; where none is found, that with the least excess.
 
-    start: the pairs without a change, which is `still`; `unchanged` is what follows from it. error: what is
-    added to the mean chances. wander: up to this distance moves leave the pairs as they are.
+    start: the pairs of a cloud of this size without a change; `unchanged` is what follows from it. error:
+    what is added to the mean chances. wander: up to this distance moves leave the pairs as they are.
     """
-    (n, d), size = still.shape, whole.size(still)
-    over, μ = unchanged.violation, unchanged.multipliers
-    best: tuple[Tensor, Tensor, Found] | None = None
+    over, μ, best = unchanged.violation, unchanged.multipliers, unchanged
     L, least = unchanged.mean - over, float(over.max())
     part: Movable | None = None
     pairs: Pairs | None = None
-    slope: Tensor | None = None
+    near: Near | None = None
+    slope: np.ndarray | None = None
     for _ in range(ITERATIONS):
         wanted = ((over + aim > 0) | (μ > 0)).tolist()
         if part is None or any(w and k not in part.active for k, w in enumerate(wanted)):
             kept: list[int] = [] if part is None else part.active
-            part = Movable(start, [k for k, w in enumerate(wanted) if w or k in kept], n, d, whole)
-            own, pairs, slope = torch.tensor(part.active, device=μ.device), None, None
-        slope = part.slope(size, pairs) if slope is None else slope
-        μ = μ.index_copy(0, own, _stepped(slope, μ[own], (over + aim)[own]))
+            part = Movable(start, [k for k, w in enumerate(wanted) if w or k in kept], size, whole)
+            own, pairs, slope = np.array(part.active), None, None
+            near, base = part.near, np.zeros((size.d, len(part.rows)), part.push.dtype)
+        slope = part.slope(pairs) if slope is None else slope
+        μ = μ.copy()
+        μ[own] = _stepped(slope, μ[own], (over + aim)[own])
         change = part.change(μ[own])
-        near = part.near if part.near is not None and _longest(change) <= wander else None
-        pairs = beside(part.rows, change.T) if near is None else near.chances(change)
-        mean, slope = part.means(pairs, size)
+        if near is not None and _longest(change - base) <= wander:
+            pairs = near.chances(change - base)
+        else:
+            pairs = beside(part.rows, change)
+            near, base = pairs.near, change
+        mean, slope = part.means(pairs)
         mean = mean + error
         over = mean - L
         worst = float(over.max())
         if worst <= 0 or worst < least:
-            best, least = (part.rows, change, Found(None, mean, over, μ)), worst
-        if not worst < math.inf or (worst <= 0 and not bool(((μ > 0) & (over < -4 * aim)).any())):
+            best, least = Reached(mean, over, μ, part.rows, change), worst
+        if not worst < math.inf or (worst <= 0 and not ((μ > 0) & (over < -4 * aim)).any()):
             break
-    if best is None:
-        return still, unchanged
-    rows, change, found = best
-    return still.index_copy(0, rows, change.T), found
+    return best
 
 
-def _longest(change: Float[Tensor, "d r"]) -> float:
-    return math.sqrt(float((change * change).sum(0).max())) if change.numel() else 0.0
+def summed_by(whole: Whole, sums: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The sum over all parts of a cloud."""
+    return whole.sums(torch.from_numpy(sums))[0].numpy() if whole.spread else sums
 
 
-def _that_count(push: Float[Tensor, "d p"], sizes: Sequence[int], whole: Whole) -> Int[Tensor, "q"]:
+def _longest(change: Float[np.ndarray, "d r"]) -> float:
+    return math.sqrt(float((change * change).sum(0).max())) if change.size else 0.0
+
+
+def _that_count(
+    push: Float[np.ndarray, "d q"], which_set: Int[np.ndarray, "q"], sets: int, whole: Whole
+) -> Int[np.ndarray, "k"]:
     """The pairs whose push is more than a negligible share of the largest one of their set."""
-    size = push.abs().amax(0)
-    least = nearby.negligible(push.dtype) * whole.largest(of_each_set(size, sizes, "maximum"))
-    return where_true(size > least.repeat_interleave(torch.tensor(sizes, device=push.device)))
+    size = np.absolute(push).max(0, initial=0.0)
+    starts = which_set.searchsorted(np.arange(sets + 1))
+    largest = torch.from_numpy(of_each_set(np.maximum, size, starts))
+    least = nearby.negligible(largest.dtype) * whole.largest(largest).numpy()
+    return np.flatnonzero(size > least[which_set])
 
 
-def _stepped(S: Float[Tensor, "a a"], μ: Float[Tensor, "a"], over: Float[Tensor, "a"]) -> Float[Tensor, "a"]:
+def _stepped(
+    S: Float[np.ndarray, "a a"], μ: Float[np.ndarray, "a"], over: Float[np.ndarray, "a"]
+) -> Float[np.ndarray, "a"]:
     """`advanced`, which is the solution with every constraint where that is one."""
-    ν, singular = torch.linalg.solve_ex(S, S @ μ + over)
-    definite = torch.linalg.cholesky_ex(S + S.T)[1] == 0
-    if bool((singular == 0) & definite & (ν > 0).all()):
-        return ν
-    return advanced(S, μ, over)
+    if len(S) == 1 and S[0, 0] > 0 and (alone := μ + over / S[0]) > 0:
+        return alone
+    try:
+        ν: np.ndarray = np.linalg.solve(S, S @ μ + over)
+        np.linalg.cholesky(S + S.T)
+        if (ν > 0).all():
+            return ν
+    except np.linalg.LinAlgError:
+        pass
+    return advanced(*(torch.from_numpy(part) for part in (S, μ, over))).numpy()

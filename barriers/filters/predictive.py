@@ -28,6 +28,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
@@ -37,7 +38,7 @@ from barriers.filters import nearby
 from barriers.filters.ahead import Ahead, PredictiveMemory, chances
 from barriers.filters.base import FilterInfo, Promise, insides
 from barriers.filters.bounded import bounded
-from barriers.filters.movable import Found, searched
+from barriers.filters.movable import Found, Reached, Size, searched, summed_by
 from barriers.filters.nearby import Among, with_other
 from barriers.filters.one_set import AIM, MEMORY, OneSet, infeasible
 from barriers.filters.push import narrowed, out_of
@@ -45,10 +46,12 @@ from barriers.filters.search import Search
 from barriers.filters.some_clouds import put_back, some
 from barriers.filters.whole import HERE, Whole
 from barriers.noise import Noise
-from barriers.pairs import WANDER, Pairs, beside
+from barriers.pairs import Pairs, beside
 from barriers.predicted import exact, with_distances
 from barriers.qp.dual import OnInfeasible
 from barriers.sets.base import UnsafeSet
+from barriers.shell import WANDER
+from barriers.small import rows_of
 
 FARTHEST = 4.0
 """The default limit of the change of any coordinate in one step, in standard deviations of the noise."""
@@ -124,7 +127,8 @@ class PredictiveFilter(OneSet):
         error = self._error(x, memory)
         L = β - math.exp(-self.rate * self.step_size) * (β - memory.predicted)
         y = torch.add(x, self._mapped(drift), alpha=self.step_size)
-        sparse = y.dim() == 2 and len(self.sets) > 1 and self.whole.size(y) >= nearby.FEWEST
+        one, large = y.dim() == 2 and y.device.type == "cpu", self.whole.size(y) >= nearby.FEWEST
+        sparse = one and large and len(self.sets) > 1
         found = (self._sparse if sparse else self._dense)(y, error, L, memory.multipliers)
         mean, violation, μ = found.mean, found.violation, found.multipliers
         if found.change is not None:
@@ -144,23 +148,30 @@ class PredictiveFilter(OneSet):
             change = ahead.change
         return Found(change, ahead.mean, ahead.violation, μ)
 
+    @np.errstate(all="ignore")
     def _sparse(self, y: Tensor, error: Tensor, L: Tensor, guess: Tensor) -> Found:
         """The same for one large cloud and several constraints, by pairs of near particles and sets."""
-        start = beside(self.sets, y, self.noise)
-        mean = self.whole.sums(start.sums())[0] / self.whole.size(y) + error
-        found = Found(None, mean, mean - L, torch.zeros_like(L))
-        if not bool((found.violation > 0).any()):
-            return found
-        still, aim = torch.zeros_like(y), AIM * self.limits.to(L.device)
+        start, size = beside(self.sets, y, self.noise), Size(len(y), y.shape[1], self.whole.size(y))
+        ε, limit = error.numpy(), L.numpy()
+        mean = summed_by(self.whole, start.sums()) / size.whole + ε
+        nobody, nothing = np.arange(0), np.empty((size.d, 0), np.float32)
+        found = Reached(mean, mean - limit, np.zeros_like(mean), nobody, nothing)
+        if not (found.violation > 0).any():
+            return Found(None, *map(torch.from_numpy, found[:3]))
 
-        def moved(rows: Tensor, change: Tensor) -> Pairs:
-            return beside(self.sets, y[rows] + self._mapped(change), self.noise)
+        def moved(rows: np.ndarray, change: np.ndarray) -> Pairs:
+            return beside(self.sets, y[torch.from_numpy(rows)] + self._mapped(rows_of(change)), self.noise)
 
-        change, found = searched(start, moved, still, found, error, aim, self.whole, WANDER * self.noise.std)
-        if bool(self._near(change[None]).all()) and bool((found.violation <= 0).all()):
-            return found._replace(change=change)
-        dense = self._ahead_of(y, still, error, L)
-        μ, led = self._bounded(y, dense, found.multipliers, error, L, self._farthest())
+        aim = AIM * np.array(self.betas)
+        found = searched(start, moved, size, found, ε, aim, self.whole, WANDER * self.noise.std)
+        longest = torch.tensor(np.absolute(found.change).max(initial=0.0), dtype=torch.float64)
+        if bool(self.whole.largest(longest) <= self._farthest()) and (found.violation <= 0).all():
+            moves, rows = rows_of(found.change).to(y), torch.from_numpy(found.rows)
+            change = torch.zeros_like(y).index_copy_(0, rows, moves)
+            return Found(change, *map(torch.from_numpy, found[:3]))
+        dense = self._ahead_of(y, torch.zeros_like(y), error, L)
+        first = torch.from_numpy(found.multipliers)
+        μ, led = self._bounded(y, dense, first, error, L, self._farthest())
         return Found(led.change, led.mean, led.violation, μ)
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:

@@ -65,8 +65,8 @@ def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
         found = chances(unsafe, at, noise)
         return Ahead(found, rows, at, total(found.value))
     pairs = beside([unsafe], y, noise)
-    p = pairs.chance.numpy(force=True)
-    return Ahead(Chances(p, lambda: pairs.gradient.numpy(force=True)), pairs.particle.numpy(), None, total(p))
+    p, everywhere = pairs.chance, np.arange(len(pairs.chance))
+    return Ahead(Chances(p, lambda: pairs.gradient(everywhere)), pairs.particle, None, total(p))
 
 
 def least_push(
