@@ -19,3 +19,13 @@ def where_true(flags: Bool[Tensor, "n"]) -> Int[Tensor, "k"]:
     if flags.device.type != "cpu":
         return flags.nonzero()[:, 0]
     return torch.from_numpy(np.flatnonzero(flags.numpy()))
+
+
+def where_not_less(values: Float[Tensor, "b n"], limits: Float[Tensor, "n"]) -> Int[Tensor, "k"]:
+    """The places, in the flattened array, of what is not less than its limit, such as NaN; on the CPU by
+    numpy, which takes a quarter of torch's time.
+    """
+    if values.device.type != "cpu":
+        return where_true(~(values < limits).flatten())
+    less = np.less(values.numpy(force=True), limits.numpy(force=True))
+    return torch.from_numpy(np.flatnonzero(np.logical_not(less, out=less)))

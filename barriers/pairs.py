@@ -8,7 +8,8 @@ pairs are stored coordinate by coordinate, since most operations along short row
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
-from barriers.columns import where_true
+from barriers.columns import where_not_less
 from barriers.noise import Noise
 from barriers.predicted import Chance, chance
 from barriers.sets.ball import Ball
@@ -33,13 +34,13 @@ ROUNDING = {"highest": 1.0, "high": 2.0**13, "medium": 2.0**16}
 
 class Near(NamedTuple):
     """Pairs of a particle and a ball, set by set, as far as they are the same for all chances. starts: where
-    the pairs of each set begin, and where the last end.
+    the pairs of each set begin, and where the last end. shells: of each pair, or of all.
     """
 
     particle: Int[np.ndarray, "p"]
-    starts: Int[np.ndarray, "m+1"]
+    starts: Int[np.ndarray, "s"]
     offset: Float[np.ndarray, "d p"]
-    shells: Float[np.ndarray, "4 p"]
+    shells: Float[np.ndarray, "4 p"] | Float[np.ndarray, "4 1"]
 
     def chances(self, change: Float[np.ndarray, "d r"] | None = None) -> "Pairs":
         """The chances of being inside, after these changes of the particles."""
@@ -59,7 +60,7 @@ class Near(NamedTuple):
         z: Float[np.ndarray, "2 p"],
         at: Int[np.ndarray, "q"],
     ) -> Float[np.ndarray, "d q"]:
-        slope = Shell(*self.shells.take(at, axis=1)).slope(z.take(at, axis=1))
+        slope = Shell(*_taken(self.shells, at)).slope(z.take(at, axis=1))
         slope /= ρ[at]
         found: np.ndarray = offset.take(at, axis=1) * slope
         return found
@@ -67,10 +68,11 @@ class Near(NamedTuple):
     def among(self, which: Int[np.ndarray, "q"], place: Int[np.ndarray, "n"]) -> "Near":
         """These pairs, in ascending order, of particles that have other places."""
         particle, starts = place[self.particle[which]], which.searchsorted(self.starts)
-        return Near(particle, starts, self.offset.take(which, axis=1), self.shells.take(which, axis=1))
+        return Near(particle, starts, self.offset.take(which, axis=1), _taken(self.shells, which))
 
 
-class Pairs(NamedTuple):
+@dataclass(frozen=True)
+class Pairs:
     """Pairs of a particle and a set, set by set, in ascending order of the particles.
 
     starts: where the pairs of each set begin, and where the last end. gradient: of the chances of the pairs
@@ -79,16 +81,17 @@ class Pairs(NamedTuple):
     """
 
     particle: Int[np.ndarray, "p"]
-    starts: Int[np.ndarray, "m+1"]
+    starts: Int[np.ndarray, "s"]
     chance: Float[np.ndarray, "p"]
     gradient: Callable[[Int[np.ndarray, "q"]], Float[np.ndarray, "d q"]]
     near: Near | None = None
 
+    @cached_property
     def sums(self) -> Float[np.ndarray, "m"]:
         """The sum of the chances of each set, in float64."""
         return of_each_set(np.add, self.chance.astype(np.float64), self.starts)
 
-    def of(self, sets: Sequence[int]) -> tuple[Int[np.ndarray, "q"], Int[np.ndarray, "q"]]:
+    def of(self, sets: Int[np.ndarray, "a"]) -> tuple[Int[np.ndarray, "q"], Int[np.ndarray, "q"]]:
         """The places of the pairs of these sets, in ascending order, and which of the sets each is of."""
         sizes = np.diff(self.starts)[sets]
         places = [np.arange(self.starts[k], self.starts[k + 1]) for k in sets]
@@ -96,7 +99,7 @@ class Pairs(NamedTuple):
 
 
 def of_each_set(
-    how: np.ufunc, values: Float[np.ndarray, "p"], starts: Int[np.ndarray, "m+1"]
+    how: np.ufunc, values: Float[np.ndarray, "p"], starts: Int[np.ndarray, "s"]
 ) -> Float[np.ndarray, "m"]:
     """The sum or the largest of each set's numbers, which are consecutive and not negative; 0 of none."""
     begin, some = starts[:-1], starts[1:] > starts[:-1]
@@ -170,8 +173,14 @@ def _beside_balls(balls: Sequence[Ball], y: Tensor, noise: Noise) -> Pairs:
     particle = found.numpy() - np.repeat(n * np.arange(len(balls)), sizes)
     offset = columns.take(particle, axis=1)
     offset -= np.repeat(c.numpy().T, sizes, axis=1)
-    table = np.repeat(np.array(shells, columns.dtype).T, sizes, axis=1)
+    table = np.array(shells, columns.dtype).T
+    table = table[:, :1] if len(set(shells)) == 1 else np.repeat(table, sizes, axis=1)
     return Near(particle, starts, offset, table).chances()
+
+
+def _taken(shells: Float[np.ndarray, "4 p"], at: Int[np.ndarray, "q"]) -> Float[np.ndarray, "4 k"]:
+    """The shells of these pairs."""
+    return shells if shells.shape[1] == 1 else shells.take(at, axis=1)
 
 
 def near_balls(
@@ -179,7 +188,7 @@ def near_balls(
     within: Sequence[float],
     columns: Float[Tensor, "d n"],
     precision: torch.dtype | None = None,
-) -> tuple[Int[Tensor, "p"], Int[np.ndarray, "b+1"]]:
+) -> tuple[Int[Tensor, "p"], Int[np.ndarray, "s"]]:
     """The places of the near pairs in an array [b, n] of centres and particles, and where those of each
     centre begin: at least those within its distance: ‖y‖² − 2y·c + ‖c‖² ≤ within².
 
@@ -188,9 +197,8 @@ def near_balls(
     dtype, centers = columns.dtype, c.numpy(force=True)
     ε, lengths = allowance(len(columns), dtype, precision or dtype), np.array(within, centers.dtype)
     κ = (1 + ε) * lengths * lengths - (1 - ε) * (centers * centers).sum(1) + 64 * torch.finfo(dtype).tiny
-    far = torch.addmm(torch.from_numpy(κ).to(c.device)[:, None], 2 * c, columns)
-    far = far < (1 - ε) * (columns * columns).sum(0)
-    pairs = where_true(far.logical_not_().flatten())  # NaN is near
+    inside = torch.addmm(torch.from_numpy(κ).to(c.device)[:, None], 2 * c, columns)
+    pairs = where_not_less(inside, (columns * columns).sum(0).mul_(1 - ε))  # NaN is near
     ends = columns.shape[1] * np.arange(len(c) + 1)
     return pairs, pairs.numpy(force=True).searchsorted(ends)
 

@@ -7,8 +7,8 @@ violated on the way is added with the particles it can push.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,6 +22,8 @@ from barriers.filters.pushes import narrowing
 from barriers.filters.whole import Whole
 from barriers.pairs import Near, Pairs, of_each_set
 
+NEARLY = 0.99
+"""A constraint at more than this share of its limit often becomes violated when others push."""
 Numbers = Float[np.ndarray, "m"]
 """One number for each constraint."""
 
@@ -66,37 +68,41 @@ class Movable:
     [a, dr], stored coordinate by coordinate.
     """
 
-    def __init__(self, pairs: Pairs, active: Sequence[int], size: Size, whole: Whole):
-        self.active, self.whole, self.size, d = list(active), whole, size, size.d
+    def __init__(self, pairs: Pairs, active: Int[np.ndarray, "a"], size: Size, whole: Whole):
+        self.active, self.whole, self.size, d = active, whole, size, size.d
+        self.has = np.zeros(len(pairs.starts) - 1, dtype=bool)
+        self.has[active] = True
         at, which_set = pairs.of(active)
-        particle, gradient = pairs.particle[at], pairs.gradient(at)
+        gradient = pairs.gradient(at)
+        steep = _that_count(gradient, which_set, len(active), whole, 0.1 * least(gradient.dtype) ** 0.5)
+        at, which_set, gradient = at[steep], which_set[steep], gradient.take(steep, axis=1)
+        particle = pairs.particle[at]
         push = narrowing(depth(pairs.chance[at])) * gradient
         place = np.full(size.here, -1)
-        place[particle[_that_count(push, which_set, len(active), whole)]] = 0
+        place[particle[_that_count(push, which_set, len(active), whole, least(push.dtype))]] = 0
         self.rows = np.flatnonzero(place == 0)
         place[self.rows] = np.arange(len(self.rows))
         which = np.flatnonzero(place[pairs.particle] >= 0)
         starts = which.searchsorted(pairs.starts)
-        self.others = pairs.sums() - of_each_set(np.add, pairs.chance[which].astype(np.float64), starts)
+        self.others = pairs.sums - of_each_set(np.add, pairs.chance[which].astype(np.float64), starts)
         self.near = None if pairs.near is None else pairs.near.among(which, place)
         among = np.flatnonzero(place[particle] >= 0)
         first = which_set[among] * (d * len(self.rows)) + place[particle[among]]
         self.push = self._dense(push.take(among, axis=1), first)
-        self.wide, self.start = (
-            torch.from_numpy(self.push).double(),
-            self._dense(gradient.take(among, axis=1), first),
-        )
+        self.across = torch.from_numpy(self.push).T
+        self.start = self._dense(gradient.take(among, axis=1), first)
 
     def change(self, μ: Float[np.ndarray, "a"]) -> Float[np.ndarray, "d r"]:
         """−Σ μ_k g_k of these particles."""
-        found: np.ndarray = (-μ.astype(self.push.dtype) @ self.push).reshape(self.size.d, -1)
+        weights = torch.from_numpy(-μ.astype(self.push.dtype))
+        found: np.ndarray = (self.across @ weights).numpy().reshape(self.size.d, -1)
         return found
 
     def means(self, pairs: Pairs) -> tuple[Numbers, Float[np.ndarray, "a a"] | None]:
         """The mean chances over the cloud, where these particles have these chances, and, where other parts
         have to be asked, `slope` with the same question.
         """
-        n, sums = self.size.whole, self.others + pairs.sums()
+        n, sums = self.size.whole, self.others + pairs.sums
         if not self.whole.spread:
             return sums / n, None
         mean, slope = self.whole.sums(torch.from_numpy(sums), torch.from_numpy(self._slopes(pairs)))
@@ -112,7 +118,7 @@ class Movable:
             at, which_set = pairs.of(self.active)
             first = which_set * (self.size.d * len(self.rows)) + pairs.particle[at]
             gradient = self._dense(pairs.gradient(at), first)
-        found: np.ndarray = (torch.from_numpy(gradient).double() @ self.wide.T).numpy()
+        found: np.ndarray = (torch.from_numpy(gradient) @ self.across).double().numpy()
         return found
 
     def _dense(
@@ -143,21 +149,22 @@ def searched(
     """
     over, μ, best = unchanged.violation, unchanged.multipliers, unchanged
     L, least = unchanged.mean - over, float(over.max())
+    wanted = np.zeros(len(μ), dtype=bool)
     part: Movable | None = None
     pairs: Pairs | None = None
     near: Near | None = None
     slope: np.ndarray | None = None
     for _ in range(ITERATIONS):
-        wanted = ((over + aim > 0) | (μ > 0)).tolist()
-        if part is None or any(w and k not in part.active for k, w in enumerate(wanted)):
-            kept: list[int] = [] if part is None else part.active
-            part = Movable(start, [k for k, w in enumerate(wanted) if w or k in kept], size, whole)
-            own, pairs, slope = np.array(part.active), None, None
+        wanted = wanted | (over + aim > 0) | (μ > 0)
+        if part is None or (wanted & ~part.has).any():
+            likely = wanted | (over > (NEARLY - 1) * L)
+            part = Movable(start, np.flatnonzero(likely if part is None else likely | part.has), size, whole)
+            pairs, slope = None, None
             near, base = part.near, np.zeros((size.d, len(part.rows)), part.push.dtype)
         slope = part.slope(pairs) if slope is None else slope
-        μ = μ.copy()
-        μ[own] = _stepped(slope, μ[own], (over + aim)[own])
-        change = part.change(μ[own])
+        own, μ = wanted[part.active], μ.copy()
+        μ[wanted] = _stepped(slope[own][:, own], μ[wanted], (over + aim)[wanted])
+        change = part.change(μ[part.active])
         if near is not None and _longest(change - base) <= wander:
             pairs = near.chances(change - base)
         else:
@@ -183,15 +190,20 @@ def _longest(change: Float[np.ndarray, "d r"]) -> float:
     return math.sqrt(float((change * change).sum(0).max())) if change.size else 0.0
 
 
+def least(dtype: np.dtype[Any]) -> float:
+    """The share of the largest push that is none."""
+    return nearby.negligible(torch.from_numpy(np.empty(0, dtype)).dtype)
+
+
 def _that_count(
-    push: Float[np.ndarray, "d q"], which_set: Int[np.ndarray, "q"], sets: int, whole: Whole
+    push: Float[np.ndarray, "d q"], which_set: Int[np.ndarray, "q"], sets: int, whole: Whole, share: float
 ) -> Int[np.ndarray, "k"]:
-    """The pairs whose push is more than a negligible share of the largest one of their set."""
+    """The pairs whose push is more than this share of the largest one of their set."""
     size = np.absolute(push).max(0, initial=0.0)
     starts = which_set.searchsorted(np.arange(sets + 1))
     largest = torch.from_numpy(of_each_set(np.maximum, size, starts))
-    least = nearby.negligible(largest.dtype) * whole.largest(largest).numpy()
-    return np.flatnonzero(size > least[which_set])
+    enough = share * whole.largest(largest).numpy()
+    return np.flatnonzero(size > enough[which_set])
 
 
 def _stepped(

@@ -152,8 +152,8 @@ class PredictiveFilter(OneSet):
     def _sparse(self, y: Tensor, error: Tensor, L: Tensor, guess: Tensor) -> Found:
         """The same for one large cloud and several constraints, by pairs of near particles and sets."""
         start, size = beside(self.sets, y, self.noise), Size(len(y), y.shape[1], self.whole.size(y))
-        ε, limit = error.numpy(), L.numpy()
-        mean = summed_by(self.whole, start.sums()) / size.whole + ε
+        ε, limit = error.numpy(force=True), L.numpy(force=True)
+        mean = summed_by(self.whole, start.sums) / size.whole + ε
         nobody, nothing = np.arange(0), np.empty((size.d, 0), np.float32)
         found = Reached(mean, mean - limit, np.zeros_like(mean), nobody, nothing)
         if not (found.violation > 0).any():

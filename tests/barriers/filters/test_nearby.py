@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from barriers import pairs, predicted
+from barriers import pairs, predicted, shell
 from barriers.filters import nearby, predictive
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.whole import HERE
@@ -125,11 +125,13 @@ def kept(sets: list[UnsafeSet], dtype: torch.dtype, share: float, scale: float =
 def test_several_constraints_are_those_of_all_particles(
     name: str, dtype: torch.dtype, share: float, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Near pairs alone, and all particles and sets: little is to be moved, or much, or nearly all is near."""
+    """Near pairs alone, and all particles and sets: little is to be moved, or much, or nearly all is near. Both
+    end anywhere within 4·AIM below the limits, on paths of their own, which multipliers show most.
+    """
     near = kept(SEVERAL[name], dtype, share, scale)
     monkeypatch.setattr(nearby, "FEWEST", 10**9)
     monkeypatch.setattr(predicted, "MANY", 10**9)
-    tolerance = 1e-6 if dtype == F64 else 2e-3
+    tolerance = 1e-4 if dtype == F64 else 5e-3
     for found, expected in zip(near, kept(SEVERAL[name], dtype, share, scale), strict=True):
         size = float(expected.abs().max())
         assert torch.allclose(found.double(), expected.double(), rtol=0, atol=tolerance * size + 1e-12)
@@ -156,6 +158,7 @@ def test_a_set_that_is_entered_on_the_way_is_seen(monkeypatch: pytest.MonkeyPatc
 
 def test_planted_fault_pairs_that_are_never_searched_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     right = entered()
-    monkeypatch.setattr(pairs, "WANDER", -8.4)  # only what is inside now
+    monkeypatch.setattr(shell, "WANDER", -8.4)  # only what is inside now
+    monkeypatch.setattr(pairs, "shell", shell.shell.__wrapped__)
     monkeypatch.setattr(predictive, "WANDER", 1e9)
     assert float((entered()[2] - right[2]).abs().max()) > 1e-4
