@@ -20,7 +20,7 @@ from barriers.filters.iterates import ITERATIONS
 from barriers.filters.normal import depth
 from barriers.filters.pushes import narrowing
 from barriers.filters.whole import Whole
-from barriers.pairs import Near, Pairs, of_each_set
+from barriers.pairs import Pairs, of_each_set
 
 NEARLY = 0.99
 """A constraint at more than this share of its limit often becomes violated when others push."""
@@ -132,6 +132,25 @@ class Movable:
         return out.reshape(len(self.active), len(values) * r)
 
 
+class Ahead:
+    """The pairs of the particles that can be moved, after changes of theirs: those that were found last,
+    where the particles are not far from where they were then.
+    """
+
+    def __init__(self, part: Movable, beside: Beside, wander: float):
+        self.rows, self.beside, self.wander = part.rows, beside, wander
+        self.near, self.base = part.near, np.zeros((part.size.d, len(part.rows)), part.push.dtype)
+
+    def after(self, change: Float[np.ndarray, "d r"]) -> Pairs:
+        """The pairs after this change."""
+        δ = change - self.base
+        if self.near is not None and _longest(δ) <= self.wander:
+            return self.near.chances(δ)
+        pairs = self.beside(self.rows, change)
+        self.near, self.base = pairs.near, change
+        return pairs
+
+
 def searched(
     start: Pairs,
     beside: Beside,
@@ -152,7 +171,6 @@ def searched(
     wanted = np.zeros(len(μ), dtype=bool)
     part: Movable | None = None
     pairs: Pairs | None = None
-    near: Near | None = None
     slope: np.ndarray | None = None
     for _ in range(ITERATIONS):
         wanted = wanted | (over + aim > 0) | (μ > 0)
@@ -160,16 +178,12 @@ def searched(
             likely = wanted | (over > (NEARLY - 1) * L)
             part = Movable(start, np.flatnonzero(likely if part is None else likely | part.has), size, whole)
             pairs, slope = None, None
-            near, base = part.near, np.zeros((size.d, len(part.rows)), part.push.dtype)
+            ahead = Ahead(part, beside, wander)
         slope = part.slope(pairs) if slope is None else slope
         own, μ = wanted[part.active], μ.copy()
         μ[wanted] = _stepped(slope[own][:, own], μ[wanted], (over + aim)[wanted])
         change = part.change(μ[part.active])
-        if near is not None and _longest(change - base) <= wander:
-            pairs = near.chances(change - base)
-        else:
-            pairs = beside(part.rows, change)
-            near, base = pairs.near, change
+        pairs = ahead.after(change)
         mean, slope = part.means(pairs)
         mean = mean + error
         over = mean - L

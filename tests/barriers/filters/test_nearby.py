@@ -125,8 +125,8 @@ def kept(sets: list[UnsafeSet], dtype: torch.dtype, share: float, scale: float =
 def test_several_constraints_are_those_of_all_particles(
     name: str, dtype: torch.dtype, share: float, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Near pairs alone, and all particles and sets: little is to be moved, or much, or nearly all is near. Both
-    end anywhere within 4·AIM below the limits, on paths of their own, which multipliers show most.
+    """Near pairs alone, and all particles and sets: little is to be moved, or much, or nearly all is near.
+    Both end anywhere within 4·AIM below the limits, on paths of their own, which multipliers show most.
     """
     near = kept(SEVERAL[name], dtype, share, scale)
     monkeypatch.setattr(nearby, "FEWEST", 10**9)
