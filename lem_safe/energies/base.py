@@ -71,6 +71,10 @@ class Energy(nn.Module, ABC):
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         """U(x) and ∇U(x), detached, in one pass; no parameter gradient is computed."""
 
+    def gradient_alone(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """∇U(x), as by `value_and_gradient` up to rounding, where nobody asks for U."""
+        return self.value_and_gradient(x)[1]
+
     @abstractmethod
     def laplacian(
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None

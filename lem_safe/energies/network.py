@@ -56,14 +56,24 @@ class NetworkEnergy(Trainable):
         values, gradients = zip(*(self._sweep(part) for part in x.split(rows)), strict=True)
         return torch.cat(values), torch.cat(gradients)
 
+    def gradient_alone(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.gradient_alone(x)
+        rows = self.at_once(x)
+        if x.shape[0] <= rows:
+            return self._descent(x)
+        return torch.cat([self._descent(part) for part in x.split(rows)])
+
     def at_once(self, x: Float[Tensor, "n d"]) -> int:
         """How many rows are processed at once. On a CPU few: the memory of small arrays is used again by the
         next ones, while that of large ones is returned to the system and cleared each time, which costs
         more than the arithmetic.
         """
+        trunk = self.trunk
         if x.device.type == "cpu":
-            return max(self.trunk.fewest, self.trunk.swept // self.trunk.widest)
-        return min(ROWS, max(1, SWEPT // self.trunk.widest))
+            return max(trunk.fewest, trunk.swept // trunk.widest)
+        return min(ROWS, max(1, SWEPT // trunk.widest))
 
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """The confining term alone, which is the growth of U far out."""
@@ -114,6 +124,9 @@ class NetworkEnergy(Trainable):
             x.requires_grad or any(p.requires_grad for p in self.parameters())
         )
 
+    def _descent(self, x: Tensor) -> Tensor:
+        return self._confining_gradient(x).add_(self.trunk.descent(x))
+
     def _sweep(self, x: Tensor) -> tuple[Tensor, Tensor]:
         f, δ = self.trunk.sweep(x)
         value, gradient = self._confining_alone(x)
@@ -126,6 +139,10 @@ class NetworkEnergy(Trainable):
     def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The same, where nothing is differentiated, possibly by a shorter computation."""
         return self._confining(x)
+
+    def _confining_gradient(self, x: Tensor) -> Tensor:
+        """Its gradient alone, where nothing is differentiated."""
+        return self._confining_alone(x)[1]
 
     @abstractmethod
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
@@ -147,6 +164,9 @@ class Confined(NetworkEnergy):
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
         offset = x - self.center.to(x.dtype)
         return 0.5 * self.confinement * squared_norm(offset), self.confinement * offset
+
+    def _confining_gradient(self, x: Tensor) -> Tensor:
+        return (x - self.center.to(x.dtype)).mul_(self.confinement)
 
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
         return self.confinement * squared_norm(V, None).sum()

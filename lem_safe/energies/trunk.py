@@ -16,7 +16,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 
 from barriers.arrays import Tensor, nn, torch
-from barriers.products import TORCH, products
+from barriers.products import TORCH, Products, products
 from lem_safe.energies.activations import ACTIVATIONS
 
 BLOCK = 2**18
@@ -89,6 +89,10 @@ class Trunk(nn.Module, ABC):
     def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
         """f(x) and ∇f(x) in one pass, for use without grad mode."""
 
+    def descent(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """∇f(x) alone, for use without grad mode."""
+        return self.sweep(x)[1]
+
     @abstractmethod
     def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         """∇f(x), differentiable."""
@@ -126,16 +130,33 @@ class Perceptron(Trunk):
         return a @ self.readout.to(x.dtype)
 
     def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        h, slopes, layers, multiply = self._swept(x)
+        a, slope = self.activation.consumed(h)
+        w = self.readout.to(x.dtype)
+        return a @ w, self._pulled_back(slope.mul_(w), slopes, layers, multiply)
+
+    def descent(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        h, slopes, layers, multiply = self._swept(x)
+        δ = self.activation.slope_times(self.readout.to(x.dtype), h)
+        return self._pulled_back(δ, slopes, layers, multiply)
+
+    def _swept(self, x: Tensor) -> tuple[Tensor, list[Tensor], list[tuple[Tensor, Tensor]], Products]:
+        """h_L, the slopes of the layers before it, and what they were found with."""
         layers, a, slopes = self._layers(x), x, []
         multiply = products(x, layers[0][0])
-        for W, b in layers:
+        for W, b in layers[:-1]:
             a, slope = self.activation.consumed(multiply.affine(b, a, W))
             slopes.append(slope)
-        w = self.readout.to(x.dtype)
-        δ = slopes[-1] * w
-        for (W, _), slope in zip(layers[:0:-1], slopes[-2::-1], strict=True):
+        return multiply.affine(layers[-1][1], a, layers[-1][0]), slopes, layers, multiply
+
+    @staticmethod
+    def _pulled_back(
+        δ: Tensor, slopes: list[Tensor], layers: list[tuple[Tensor, Tensor]], multiply: Products
+    ) -> Tensor:
+        """∇f, of δ_L ∘ a′(h_L)."""
+        for (W, _), slope in zip(layers[:0:-1], reversed(slopes), strict=True):
             δ = multiply.times(δ, W).mul_(slope)
-        return a @ w, pulled(δ, layers[0][0])
+        return pulled(δ, layers[0][0])
 
     def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         layers, a, slopes = self._layers(x), x, []

@@ -31,6 +31,10 @@ class Elementwise(ABC):
         """
         return self.value_and_slope(h)
 
+    def slope_times(self, w: Tensor, h: Tensor) -> Tensor:
+        """w a′(h) in few kernels, which may overwrite h, where a(h) is not needed; not differentiable."""
+        return self.consumed(h)[1].mul_(w)
+
     @abstractmethod
     def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
         """γ a′(h) in few kernels, where a = a(h) is known; not differentiable. For large arrays, where the
@@ -57,6 +61,9 @@ class SiLU(Elementwise):
         σ = torch.sigmoid(h)
         a = h.mul_(σ)
         return a, torch.lerp(a, _one(h.dtype, h.device), σ, out=σ)  # a + σ(1 − a)
+
+    def slope_times(self, w: Tensor, h: Tensor) -> Tensor:
+        return aten.silu_backward(w.expand_as(h), h)
 
     def backward(self, γ: Tensor, h: Tensor, a: Tensor) -> Tensor:
         return aten.silu_backward(γ, h)

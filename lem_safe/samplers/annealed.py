@@ -7,7 +7,6 @@ had when crossings ceased. The distribution is not exact before that.
 """
 
 import math
-from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge, Gt, Le
@@ -19,9 +18,9 @@ from barriers.specification import Context
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.blocks import value_and_gradient
+from lem_safe.samplers.blocks import gradient
 from lem_safe.samplers.heat import heated
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, told
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
@@ -82,14 +81,10 @@ class Annealed:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h, T = state.x, self.step_size, self.temperature(int(state.own.step))
         refuse_half_a_graph(self.energy, x)
-        U, gradient = value_and_gradient(self.energy, x)
-        u, drift_memory, drift_info = filtered_drift(
-            heated(self.drift_filter, T), x, -gradient, state.drift_memory
-        )
+        g = gradient(self.energy, x)
+        u, drift_memory, drift_info = filtered_drift(heated(self.drift_filter, T), x, -g, state.drift_memory)
         y = x + h * u + math.sqrt(2 * h * T) * key.fold("noise").normal(x)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, Clock(state.own.step + 1))
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(
-            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
-        )
+        return after, told(self.energy, x, g, drift_info, step_info, surrogate)

@@ -38,6 +38,12 @@ def value_and_gradient(
     return U, gradient
 
 
+def gradient(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """∇U at the particles."""
+    found: Tensor = by_block(energy.gradient_alone, x)
+    return found
+
+
 def times(x: Float[Tensor, "n d"], matrix: Float[Tensor, "d k"]) -> Float[Tensor, "n k"]:
     """x @ matrix."""
     found: Tensor = by_block(lambda rows: rows @ matrix, x)

@@ -4,7 +4,6 @@ sample: it collapses into the modes.
 Stopped in time it gives samples all the same; the ratio R_t determines when (paper §3.2).
 """
 
-from functools import partial
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -13,9 +12,9 @@ from barriers.arrays import Tensor
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.blocks import value_and_gradient
+from lem_safe.samplers.blocks import gradient
 from lem_safe.samplers.heat import heated
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, told
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
@@ -47,11 +46,9 @@ class Flow:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h = state.x, self.step_size
         refuse_half_a_graph(self.energy, x)
-        U, gradient = value_and_gradient(self.energy, x)
-        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
+        g = gradient(self.energy, x)
+        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -g, state.drift_memory)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
         after = State(y, drift_memory, step_memory)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(
-            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
-        )
+        return after, told(self.energy, x, g, drift_info, step_info, surrogate)

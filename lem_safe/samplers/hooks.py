@@ -6,6 +6,7 @@ holds under any sampler for that reason alone.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -16,8 +17,9 @@ from barriers.filters.chains import AnyFilter
 from barriers.filters.later_uniforms import LaterUniforms
 from barriers.squares import squared_norm
 from lem_safe.cloud_keys import CloudKeys, in_banks
+from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
-from lem_safe.samplers.base import State
+from lem_safe.samplers.base import Info, State
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,29 @@ def observed(
         return drift_filter.surrogate(x, drift)
     with torch.no_grad():
         return drift_filter.surrogate(x.detach(), drift)
+
+
+def told(
+    energy: Energy,
+    x: Float[Tensor, "n d"],
+    gradient: Float[Tensor, "n d"],
+    drift: FilterInfo | None,
+    step: FilterInfo | None,
+    surrogate: Float[Tensor, "m"] | None,
+) -> Info:
+    """The diagnostics of a step from x that needs the gradient alone."""
+    return Info(
+        partial(mean_energy, energy, x),
+        drift,
+        step,
+        partial(root_mean_square, gradient),
+        surrogate=surrogate,
+    )
+
+
+def mean_energy(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """The mean of U over the cloud."""
+    return energy.value_and_gradient(x.detach())[0].mean()
 
 
 def root_mean_square(gradient: Float[Tensor, "n d"]) -> Float[Tensor, ""]:

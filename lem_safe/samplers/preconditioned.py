@@ -9,7 +9,6 @@ smallest in the norm of M (F.3).
 """
 
 import math
-from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt
@@ -21,9 +20,9 @@ from barriers.filters.whole import HERE
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.blocks import times, value_and_gradient
+from lem_safe.samplers.blocks import gradient, times
 from lem_safe.samplers.heat import stretched
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, told
 from lem_safe.samplers.metric import Contraction, MetricName, contraction, factor_at, given_factor
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, WholeCloud
 
@@ -91,17 +90,15 @@ class Preconditioned:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h, L = state.x, self.step_size, state.own.factor
         refuse_half_a_graph(self.energy, x)
-        U, gradient = value_and_gradient(self.energy, x)
+        g = gradient(self.energy, x)
         v, drift_memory, drift_info = filtered_drift(
-            stretched(self.drift_filter, L), x, times(-gradient, L), state.drift_memory
+            stretched(self.drift_filter, L), x, times(-g, L), state.drift_memory
         )
         y = x + times(h * v + math.sqrt(2 * h) * key.fold("noise").normal(x), L.T)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, state.own)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
-        return after, Info(
-            U.mean, drift_info, step_info, partial(root_mean_square, gradient), surrogate=surrogate
-        )
+        return after, told(self.energy, x, g, drift_info, step_info, surrogate)
 
     def _factor(self, x: Tensor) -> Tensor:
         if self._given is not None:

@@ -17,7 +17,6 @@ too; one that was moved by δ in another way gets an additional velocity δ/h, a
 """
 
 import math
-from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt
@@ -30,9 +29,9 @@ from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.blocks import value_and_gradient
+from lem_safe.samplers.blocks import gradient
 from lem_safe.samplers.heat import smooth_form
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, told
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
@@ -85,20 +84,16 @@ class Underdamped:
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h, c = state.x, self.step_size, math.exp(-self.friction * self.step_size)
         refuse_half_a_graph(self.energy, x)
-        U, gradient = value_and_gradient(self.energy, x)
-        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
+        g = gradient(self.energy, x)
+        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -g, state.drift_memory)
         p = state.own.velocity + h * u
         v = c * p + math.sqrt(1 - c * c) * key.fold("noise").normal(x)
         y = x + 0.5 * h * (p + v)
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(z, drift_memory, step_memory, Momentum(self._rebound(x, y, z, p, v, h)))
-        return after, Info(
-            U.mean,
-            drift_info,
-            _as_a_force(step_info, self.step_filter, h),
-            partial(root_mean_square, gradient),
-            surrogate=observed(self.drift_filter, z, drift_info, step_info),
-        )
+        surrogate = observed(self.drift_filter, z, drift_info, step_info)
+        as_a_force = _as_a_force(step_info, self.step_filter, h)
+        return after, told(self.energy, x, g, drift_info, as_a_force, surrogate)
 
 
 def rebound(
