@@ -48,7 +48,8 @@ def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "*r n d"]) -> Bool[Tenso
     """Membership of each particle in each set."""
     rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
     if len(sets) == 1:
-        return sets[0].contains(rows).reshape(*x.shape[:-1], 1)
+        found = sets[0].contains(rows)
+        return found.unsqueeze(-1) if x.dim() == 2 else found.reshape(*x.shape[:-1], 1)
     return torch.stack([s.contains(rows) for s in sets], 1).reshape(*x.shape[:-1], len(sets))
 
 
@@ -69,8 +70,8 @@ def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped
 
 def refuse_derivatives(owner: str, *tensors: Tensor) -> None:
     """Raises NotDifferentiable where one has a graph and a filter accepts or refuses whole moves."""
-    refuse_batches(owner, *tensors)
     if recorded(*tensors):
+        refuse_batches(owner, *tensors)
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
             "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through "
