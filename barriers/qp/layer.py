@@ -156,7 +156,9 @@ def _structured(
 ) -> Found:
     if problem.speed is None:
         dual = solve_dual(H, r, warm=warm, on_infeasible=on_infeasible)
-        u, met = moved_by(problem, dual.multipliers)
+        alone = problem.A.shape[1] == 1 and problem.slack is None
+        along = r + problem.c.double() - H[:, 0] * dual.multipliers if alone else None  # A(v − W⁻¹Aᵀμ)
+        u, met = moved_by(problem, dual.multipliers, along)
         return Found(u, dual.multipliers, None, dual.relaxed, met)
     bounded = solve_bounded(problem, on_infeasible)
     pushed = push(problem, bounded.multipliers)  # u − v would be off the bound by rounding

@@ -113,9 +113,11 @@ def moved(problem: Problem, pushed: Float[Tensor, "b n d"]) -> Float[Tensor, "b 
 
 
 def moved_by(
-    problem: Problem, μ: Float[Tensor, "b m"]
+    problem: Problem, μ: Float[Tensor, "b m"], known: Float[Tensor, "b m"] | None = None
 ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b m"]]:
-    """u(μ) = v − W⁻¹Aᵀμ, without a speed bound, and A u(μ), the rows read once; not differentiable."""
+    """u(μ) = v − W⁻¹Aᵀμ, without a speed bound, and A u(μ), where it is not known, the rows read once; not
+    differentiable.
+    """
     A, v, w = problem.A, problem.v, problem.w
     u = torch.empty(v.shape, dtype=torch.float64, device=v.device)
     product = torch.zeros(A.shape[:2], dtype=torch.float64, device=v.device)
@@ -125,8 +127,9 @@ def moved_by(
         else:
             part = piece.cut(u)
             torch.sub(piece.cut(v), piece.combination(μ).view(part.shape) / piece.cut(w), out=part)
-        product[piece.problems] += piece.times(u)
-    return u, product
+        if known is None:
+            product[piece.problems] += piece.times(u)
+    return u, product if known is None else known
 
 
 def _expanded(given: Tensor, shape: tuple[int, ...], name: str) -> Tensor:

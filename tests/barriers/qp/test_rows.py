@@ -5,7 +5,7 @@ import torch
 from qp_problems import F64
 from torch import Tensor
 
-from barriers.qp import rows
+from barriers.qp import layer, rows
 from barriers.qp.problem import moved_by, pose
 
 SHAPES = [(1, 3, 40, 2), (1, 1, 33, 3), (1, 4, 25, 1), (7, 3, 1, 10), (1, 2, 1, 61), (5, 1, 1, 1)]
@@ -84,3 +84,37 @@ def test_second_derivatives_go_through_the_products() -> None:
     q = torch.rand(2, 1, 4, dtype=F64, generator=torch.Generator().manual_seed(4))
     assert torch.autograd.gradgradcheck(lambda A: rows.gram(A, q), A)
     assert torch.autograd.gradgradcheck(lambda A: rows.combination(A, rows.rows_times(A, A[:, 0])), A)
+
+
+def gap_of_one_row(tight: float, weighted: bool) -> tuple[float, float]:
+    """How far A u of a single row, as it follows from its Gram number, is from A times u, relative to the
+    bound; and the residual that is reported.
+    """
+    generator = torch.Generator().manual_seed(3)
+    v, A = (torch.randn(1, *s, generator=generator, dtype=F64) for s in ((500, 2), (1, 500, 2)))
+    w = torch.rand(1, 500, 2, generator=generator, dtype=F64) + 0.5 if weighted else None
+    c = rows.rows_times(A, v) - tight
+    seen: list[Tensor] = []
+    judge = layer._conditions
+
+    def conditions(*given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen.append(given[-1])
+        return judge(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layer, "_conditions", conditions)
+        found = layer.solve(pose(v, A, c, weights=w), None, "relax", "structured")
+    return float((seen[0] - rows.rows_times(A, found.u)).abs() / c.abs()), float(found.residual)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("tight", [7.0, 1e-9, -5.0, 3e9])
+def test_what_a_single_row_gives_follows_from_its_gram_number(tight: float, weighted: bool) -> None:
+    gap, residual = gap_of_one_row(tight, weighted)
+    assert gap < 1e-13 and residual < 1e-13
+
+
+def test_planted_fault_a_row_that_is_thought_to_be_unmoved(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = layer.moved_by
+    monkeypatch.setattr(layer, "moved_by", lambda problem, μ, met: honest(problem, 0 * μ, met))
+    assert gap_of_one_row(7.0, weighted=False)[0] > 0.1
