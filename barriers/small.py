@@ -21,10 +21,13 @@ FEW = 16
 
 
 def numbers_of(x: Float[Tensor, "*n d"]) -> Float[np.ndarray, "*n d"] | None:
-    """The numbers of a small tensor, in the same memory; None where it is large or not in this memory, where
-    a derivative is taken of it, and where what is done with it is compiled, exported or traced.
+    """The numbers of a small tensor, in the same memory; None where it is large or not in this memory, has
+    another precision than single or double, where a derivative is taken of it, and where what is done with it
+    is compiled, exported or traced.
     """
     if Choice.plain or x.device.type != "cpu" or x.numel() > MOST or type(x) is not Tensor or recorded(x):
+        return None
+    if x.dtype not in (torch.float32, torch.float64):
         return None
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return None

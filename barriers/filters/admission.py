@@ -152,8 +152,8 @@ def granted_to_one(
 
 def _by_number(tries: Bool[np.ndarray, "n"], uniforms: Uniforms) -> Int[np.ndarray, "e"]:
     """The order of these moves: that of their uniform numbers."""
-    chosen = drawn(uniforms, torch.from_numpy(tries)).numpy(force=True)
-    return chosen.astype(np.float64).argsort(kind="stable")
+    chosen = drawn(uniforms, torch.from_numpy(tries)).double().numpy(force=True)
+    return chosen.argsort(kind="stable")
 
 
 def _granted_to_part(

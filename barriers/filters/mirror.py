@@ -220,13 +220,13 @@ def _is_near(
     """Whether an image is finite, and no further from the proposal than twice the particle is, as it always
     is at one plane.
     """
-    if z.device.type != "cpu":
+    rows = numbers_of(z) if z.shape[1] <= FEW else None
+    if rows is None:
         near = squared_norm(z - there) <= 4 * squared_norm(here - there)
         return near & torch.isfinite(z).all(1)
-    rows, proposal, before = z.numpy(), there.numpy(force=True), here.numpy(force=True)
-    moves, steps = rows - proposal, before - proposal
-    near = np.einsum("kd,kd->k", moves, moves) <= 4 * np.einsum("kd,kd->k", steps, steps)
-    return torch.from_numpy(near & np.isfinite(rows).all(1))
+    proposal, before = there.numpy(force=True), here.numpy(force=True)
+    not_far = squares((rows - proposal).T) <= 4 * squares((before - proposal).T)
+    return torch.from_numpy(not_far & np.isfinite(rows).all(1))
 
 
 def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:

@@ -103,6 +103,7 @@ class PredictiveFilter(OneSet):
         return with_other(self, noise=noise, speed=speed, exactly=exactly)
 
     def init(self, x: Float[Tensor, "*r n d"]) -> PredictiveMemory:
+        x = x.float() if x.dtype.itemsize < 4 else x
         fraction = self._fraction(x)
         zero = torch.zeros_like(fraction)
         ahead = self._ahead_of(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
@@ -118,6 +119,9 @@ class PredictiveFilter(OneSet):
                 "the filter a smoothing, for example {kind: sigmoid, width: 0.1}, to differentiate through "
                 "a run, or sample under torch.no_grad()"
             )
+        if x.dtype.itemsize < 4:  # few digits do for positions, not for chances
+            u, after, info = self.apply(x.float(), drift.float(), memory)
+            return u.to(drift.dtype), after, info
         if len(self.sets) == 1 and x.device.type == "cpu" and not self.whole.spread:
             if x.dim() == 2:
                 return self._single(x, drift, memory)

@@ -112,7 +112,7 @@ def told(
     gradient: Float[Tensor, "n d"],
     drift: FilterInfo | None,
     step: FilterInfo | None,
-    surrogate: Float[Tensor, "m"] | None,
+    surrogate: Float[Tensor, "*r m"] | None,
 ) -> Info:
     """The diagnostics of a step from x that needs the gradient alone."""
     return Info(

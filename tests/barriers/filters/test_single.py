@@ -112,3 +112,18 @@ def test_a_set_that_holds_everything_moves_nobody_to_nowhere(
             drift, after, info = filter_.apply(x, torch.zeros_like(x), filter_.init(x))
         assert bool(drift.isfinite().all()) and bool(after.predicted.isfinite().all())
         assert bool((info.shortfall > 0).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(30, 2), (2000, 2), (3, 30, 2)])
+def test_positions_of_few_digits_are_filtered_in_single_precision(
+    shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    x = (0.3 * Key(7).normal(torch.empty(shape)) + torch.tensor([1.6, 0.0])).to(dtype)
+    for sets in ([Ball([1.0, 0.0], 0.5)], [Ball([1.0, 0.0], 0.5), HalfSpace([0.0, 1.0], -0.8)]):
+        chosen = PredictiveFilter(sets, [0.01] * len(sets), 0.01)
+        memory = chosen.init(x)
+        found, _, info = chosen.apply(x, -3 * x, memory)
+        expected, _, told = chosen.apply(x.float(), (-3 * x).float(), memory)
+        assert found.dtype == dtype and torch.equal(found, expected.to(dtype))
+        assert torch.equal(info.multipliers, told.multipliers) and bool((info.multipliers > 0).any())
