@@ -55,7 +55,7 @@ class Langevin:
         refuse_half_a_graph(self.energy, x)
         g = gradient(self.energy, x)
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -g, state.drift_memory)
-        y = x.add(u, alpha=h).add(key.fold("noise").normal(x), alpha=math.sqrt(2 * h))
+        y = x + h * u + math.sqrt(2 * h) * key.fold("noise").normal(x)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)

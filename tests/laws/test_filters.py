@@ -343,14 +343,10 @@ def that_mirrors_without_looking() -> MirrorStep:
     """Whoever is refused goes to the mirror image at the first set, whatever lies there."""
     chosen = make("step")
 
-    def turned_back(
-        x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return torch.where(refused[:, None], mirrored(chosen.sets[0], y), y), torch.where(
-            refused[:, None], was, would
-        )
+    def images(here: Tensor, there: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+        return mirrored(chosen.sets[0], there), was
 
-    chosen._turned_back = turned_back
+    chosen._images = images
     return chosen
 
 
