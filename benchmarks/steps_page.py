@@ -40,10 +40,15 @@ NOTES = (
     "cloud solved in numbers rather than tensors (kept: a third of the calls); the gradient of a chance only "
     "where it is asked for, the cloud counted once for the record and for the filter, the first multiplier "
     "in numpy by steps of the third order (kept: a seventh of what `drift` adds at 256); mean energies and "
-    "gradient norms only where they are asked for (kept: a twentieth of a step of 256). What is left between "
+    "gradient norms only where they are asked for (kept: a twentieth of a step of 256), energies only by "
+    "samplers that need them (kept: another); the searches of `drift`, the images of `step`, admission and "
+    "membership in a ball in numpy, coordinate by coordinate (kept: a third of what `drift` adds at 256, "
+    "half of it at 10,000; membership of more than 8,000 numbers is slower so, after a sweep that leaves "
+    "nothing of numpy in the cache: torch's); of several sets those that are nearly full in the search from "
+    "the start, near pairs kept from one trial to the next (kept: a quarter with sixteen balls). What is "
+    "left between "
     "a step of 256 and its products are activations, noise and calls of Python. What a filter costs there "
-    "does not depend on the network, so that a faster network makes its share larger: before oneDNN's "
-    "products `drift` was 1.49 of a step of .54 ms.",
+    "does not depend on the network, so that a faster network makes its share larger.",
 )
 
 

@@ -76,6 +76,9 @@ class Key:
         device: torch.device,
     ) -> Tensor:
         n = shape[0]
+        if n <= BLOCK:
+            generator = self.fold(first).generator(device)
+            return draw(shape, generator=generator, dtype=dtype, device=device)
         parts = [
             draw(
                 (min(BLOCK, n - start), *shape[1:]),
@@ -85,7 +88,7 @@ class Key:
             )
             for b, start in enumerate(range(0, n, BLOCK), first)
         ]
-        return torch.cat(parts) if len(parts) != 1 else parts[0]
+        return torch.cat(parts)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Langevin:
         refuse_half_a_graph(self.energy, x)
         g = gradient(self.energy, x)
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -g, state.drift_memory)
-        y = x + h * u + math.sqrt(2 * h) * key.fold("noise").normal(x)
+        y = (h * u).add_(x).add_(key.fold("noise").normal(x).mul_(math.sqrt(2 * h)))
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
