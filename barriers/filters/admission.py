@@ -150,6 +150,11 @@ def granted_to_one(
     return accepted
 
 
+def counts_of(chosen: Bool[np.ndarray, "n m"]) -> list[int]:
+    """How many particles are chosen, in each column."""
+    return [int(np.count_nonzero(chosen))] if chosen.shape[1] == 1 else chosen.sum(0).tolist()
+
+
 def _by_number(tries: Bool[np.ndarray, "n"], uniforms: Uniforms) -> Int[np.ndarray, "e"]:
     """The order of these moves: that of their uniform numbers."""
     chosen = drawn(uniforms, torch.from_numpy(tries)).double().numpy(force=True)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
-from barriers.filters.admission import granted_to_one
+from barriers.filters.admission import counts_of, granted_to_one
 from barriers.filters.base import FilterInfo, insides
 from barriers.filters.gate import MEMORY
 from barriers.filters.later_uniforms import Uniforms
@@ -70,14 +70,14 @@ class OneMirror(ABC):
         tried = let_in = [0] * len(room)
         if enters.any():
             refused = ~granted_to_one(was, would, enters, room, uniforms)
-            tried, let_in = _counts(enters), _counts(enters & ~refused[:, None])
+            tried, let_in = counts_of(enters), counts_of(enters & ~refused[:, None])
             if refused.any():
                 y, inside = self._refused(x, y, refused, was, would)
                 would = inside.numpy()
-        held = _counts(would)
+        held = counts_of(would)
         if any(has > may for has, may in zip(held, room, strict=True)):  # a cloud that started over a limit
             y, inside = self._led_out(y, inside, torch.tensor(room))
-            held = _counts(inside.numpy())
+            held = counts_of(inside.numpy())
         return y, *_told(memory, inside, n, L, tried, let_in, held, room)
 
     def _refused(
@@ -107,11 +107,6 @@ def multiplier(share: Float[Tensor, "*r m"]) -> Float[Tensor, "*r m"]:
 def _minus_log(share: Float[np.ndarray, "*r m"]) -> Float[np.ndarray, "*r m"]:
     found: np.ndarray = np.absolute(np.log(np.maximum(share, RAREST)))
     return found
-
-
-def _counts(chosen: Bool[np.ndarray, "n m"]) -> list[int]:
-    """How many particles are chosen, in each column."""
-    return [int(np.count_nonzero(chosen))] if chosen.shape[1] == 1 else chosen.sum(0).tolist()
 
 
 def _told(

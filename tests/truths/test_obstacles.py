@@ -26,7 +26,7 @@ TEETH: dict[str, Tooth] = {
         obstacles.gated_obstacles,
         Gate,
         "_budgets",
-        lambda honest: lambda self, x: honest(self, x) + 1,
+        lambda honest: lambda self, x: [room + 1 for room in honest(self, x)],
     ),
     "a rejection that forgets who is inside": (
         obstacles.rejected_obstacles,
