@@ -10,7 +10,7 @@ from barriers.filters.smallest_change import Trials, smallest
 from barriers.filters.whole import Whole
 from barriers.squares import inner
 
-AT_ONCE = 4096
+AT_ONCE = 16384
 """Coordinates of the particles for which several multiples of a change are tried at once."""
 MOST = 1e18
 """The largest multiple of a push."""

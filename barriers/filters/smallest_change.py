@@ -13,6 +13,8 @@ FACTOR = 8.0
 """From a multiple that is too small to the next one tried."""
 FIRST = 2
 """So many rungs are tried first, where not all of them are: most often it is one of these."""
+EACH = 4
+"""So many trials, of as many as are possible at once, take as long as a call: further halvings are guessed."""
 LEVELS = 5
 """The largest number of halvings that are decided at once, by 2^LEVELS − 1 trials."""
 
@@ -48,8 +50,9 @@ def search(most: float, at_once: int) -> Search:
     low, best, least = 0.0, ladder[0], float("inf")
     high: float | None = None
     ahead = _beside(ladder)
-    ahead = ahead if len(ladder) + len(ahead) <= at_once else ()
-    for rungs in _together(ladder, max(at_once, 1)):
+    first = next((n for n in (len(ladder), FIRST) if n + len(ahead) <= at_once), 0)
+    ahead = ahead if first else ()
+    for rungs in _together(ladder, first or FIRST, max(at_once, 1)):
         found = yield [*rungs, *ahead]
         over.update(zip(ahead, found.violated[len(rungs) :], strict=True))
         for c, out, worst in zip(rungs, found.violated, found.worst, strict=False):
@@ -58,11 +61,12 @@ def search(most: float, at_once: int) -> Search:
                 break
             best, least = (c, worst) if worst < least else (best, least)
             low = c
+        ahead = ()
         if high is not None:
             break
     if high is None:
         return best
-    levels, halvings = min(LEVELS, max(1, (at_once + 1).bit_length() - 1)), 0
+    levels, halvings = min(LEVELS, max(1, (at_once // EACH + 1).bit_length() - 1)), 0
     while halvings < HALVINGS and high - low > PRECISION * high:
         middle = (low + high) / 2
         if middle not in over:
@@ -82,9 +86,9 @@ def _ladder(most: float) -> tuple[float, ...]:
     return tuple(rungs)
 
 
-def _together(ladder: tuple[float, ...], at_once: int) -> Iterator[tuple[float, ...]]:
+def _together(ladder: tuple[float, ...], first: int, at_once: int) -> Iterator[tuple[float, ...]]:
     """The rungs that are tried together, one part of the ladder after the other."""
-    begin, end = 0, at_once if at_once >= len(ladder) else min(FIRST, at_once)
+    begin, end = 0, min(first, at_once)
     while begin < len(ladder):
         yield ladder[begin:end]
         begin, end = end, end + at_once
