@@ -14,7 +14,7 @@ from barriers.plain.needs import Choice
 
 Columns = Float[np.ndarray, "d *q n"]
 
-MOST = 2**13
+MOST = 2**15
 """So many numbers are few: of more of them the calls are a small part."""
 FEW = 16
 """Up to so many columns are copied by numpy, which takes a fifth of the time of torch's transposition."""

@@ -14,7 +14,7 @@ FACTOR = 8.0
 FIRST = 2
 """So many rungs are tried first, where not all of them are: most often it is one of these."""
 EACH = 4
-"""So many trials, of as many as are possible at once, take as long as a call: further halvings are guessed."""
+"""One in so many of the trials that are possible at once takes as long as a call: no more are guessed."""
 LEVELS = 5
 """The largest number of halvings that are decided at once, by 2^LEVELS − 1 trials."""
 

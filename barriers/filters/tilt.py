@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
@@ -81,6 +82,12 @@ class Tilt:
         if self.multipliers is None:
             raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
         μ = torch.tensor(self.multipliers, dtype=torch.float64, device=x.device)
+        info = FilterInfo(*(per_cloud(each, x) for each in (self.limits, μ, torch.zeros_like(μ))))
+        if x.dim() == 2 and x.device.type == "cpu":
+            y, inside = self._of_one(
+                x, proposal, μ.clamp(max=LARGEST).numpy(), uniforms, memory.inside.numpy()
+            )
+            return y, TiltMemory(inside), info
         was, would = memory.inside, insides(self.sets, proposal)
         rise = ((would.double() - was.double()) * μ.clamp(max=LARGEST)).sum(-1)
         accepted = rise <= 0
@@ -88,8 +95,31 @@ class Tilt:
         if bool(tested.any()):
             accepted[tested] = drawn(uniforms, tested).double() < (-rise[tested]).exp()
         inside = torch.where(accepted[..., None], would, was)
-        info = FilterInfo(*(per_cloud(each, x) for each in (self.limits, μ, torch.zeros_like(μ))))
         return chosen(accepted, proposal, x), TiltMemory(inside), info
+
+    def _of_one(
+        self,
+        x: Float[Tensor, "n d"],
+        y: Float[Tensor, "n d"],
+        μ: Float[np.ndarray, "m"],
+        uniforms: Uniforms,
+        was: Bool[np.ndarray, "n m"],
+    ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
+        """The step of a single cloud in this memory, and who is inside then: most moves change nothing."""
+        inside = insides(self.sets, y)
+        would = inside.numpy(force=True)
+        rows = np.flatnonzero(np.not_equal(would, was).any(1))
+        rise = ((would[rows].astype(np.float64) - was[rows]) * μ).sum(1)
+        rows, rise = rows[rise > 0], rise[rise > 0]
+        if not len(rows):
+            return y, inside
+        tested = np.zeros(len(was), dtype=bool)
+        tested[rows] = True
+        u = drawn(uniforms, torch.from_numpy(tested)).double().numpy(force=True)
+        refused = rows[~(u < np.exp(-rise))]
+        places, now = torch.from_numpy(refused), would.copy()
+        now[refused] = was[refused]
+        return y.index_copy(0, places, x.index_select(0, places)), torch.from_numpy(now)
 
 
 @singledispatch
