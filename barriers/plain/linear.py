@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,20 @@ def matrix_norm(x: Tensor, ord: Any = "fro") -> Tensor:
 
 def cholesky(x: Tensor) -> Tensor:
     return unrecorded(x, np.linalg.cholesky(x.array))
+
+
+class FactorAndInfo(NamedTuple):
+    L: Tensor
+    info: Tensor
+
+
+def cholesky_ex(x: Tensor) -> FactorAndInfo:
+    """The factors, and 0 for each matrix that has one; that of any other is NaN."""
+    L, info = np.full(x.array.shape, np.nan, x.array.dtype), np.ones(x.array.shape[:-2], np.int32)
+    for each in np.ndindex(info.shape):
+        with suppress(LinAlgError):
+            L[each], info[each] = np.linalg.cholesky(x.array[each]), 0
+    return FactorAndInfo(unrecorded(x, L), Tensor(info))
 
 
 def inv(x: Tensor) -> Tensor:
@@ -64,9 +79,14 @@ def matrix_rank(x: Tensor, **how: Any) -> Tensor:
     return Tensor(np.linalg.matrix_rank(x.array, **how))
 
 
-def slogdet(x: Tensor) -> tuple[Tensor, Tensor]:
+class SignAndLog(NamedTuple):
+    sign: Tensor
+    logabsdet: Tensor
+
+
+def slogdet(x: Tensor) -> SignAndLog:
     found = np.linalg.slogdet(x.array)
-    return Tensor(found[0]), Tensor(found[1])
+    return SignAndLog(Tensor(found[0]), Tensor(found[1]))
 
 
 def qr(x: Tensor) -> tuple[Tensor, Tensor]:

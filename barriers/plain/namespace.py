@@ -10,7 +10,7 @@ from barriers.plain import functional, linear, modules, special
 from barriers.plain.kinds import Device, Size, bool_, float32, float64, int32, long
 from barriers.plain.methods import attach
 from barriers.plain.needs import Choice, needing
-from barriers.plain.random import Generator, multinomial, rand, randint, randn, randperm
+from barriers.plain.random import Generator, _standard_gamma, multinomial, rand, randint, randn, randperm
 from barriers.plain.tape import EnableGrad, NoGrad, gradients, is_grad_enabled
 from barriers.plain.tensor import Tensor
 
@@ -102,6 +102,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "Generator",
     "Size",
+    "_standard_gamma",
     "is_grad_enabled",
     "multinomial",
     "rand",

@@ -72,7 +72,17 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def cdist(a: Tensor, b: Tensor, p: builtins.float = 2.0, **how: Any) -> Tensor:
+    if a.array.ndim == b.array.ndim == 2 and not (recording[0] and (a.requires_grad or b.requires_grad)):
+        from scipy.spatial import distance  # a sixteenth of the time, without an array of all differences
+
+        found = distance.cdist(a.array.astype(np.float64), b.array.astype(np.float64))
+        return Tensor(found.astype(np.result_type(a.array, b.array)))
     return norm(a[..., :, None, :] - b[..., None, :, :], 2, -1)
+
+
+def cholesky_solve(b: Tensor, L: Tensor) -> Tensor:
+    lower = L.array
+    return unrecorded(b, np.linalg.solve(lower.swapaxes(-1, -2), np.linalg.solve(lower, b.array)))
 
 
 def diagonal(x: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:

@@ -52,3 +52,7 @@ def randperm(n: int, generator: Generator | None = None, **how: Any) -> Tensor:
 def multinomial(weights: Tensor, count: int, replacement: bool = False, generator: Any = None) -> Tensor:
     p = weights.array.astype(np.float64)
     return Tensor(_stream(generator).choice(len(p), count, replacement, p / p.sum()))
+
+
+def _standard_gamma(shape: Tensor, generator: Generator | None = None) -> Tensor:
+    return Tensor(_stream(generator).standard_gamma(shape.array).astype(shape.array.dtype))

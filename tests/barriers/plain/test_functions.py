@@ -113,6 +113,7 @@ def test_derivatives_are_those_of_torch(name):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
+DEFINITE = np.array([[[2.0, 0.5], [0.5, 1.0]], [[4.0, 1.0], [1.0, 5.0]]])
 MADE = {
     "tensor": lambda m: (
         m.tensor([1.5, 2]),
@@ -137,6 +138,12 @@ MADE = {
         m.triu_indices(3, 3, 1),
         m.tensor([3, 1, 3]).unique(),
         m.bincount(m.tensor([1, 1, 2])),
+    ),
+    "factors": lambda m: (
+        m.linalg.cholesky_ex(m.from_numpy(DEFINITE)).L,
+        m.linalg.cholesky_ex(m.from_numpy(DEFINITE - 3 * np.eye(2)))[1],
+        m.linalg.slogdet(m.from_numpy(DEFINITE)).logabsdet,
+        m.cholesky_solve(m.from_numpy(DEFINITE[0]), m.from_numpy(np.linalg.cholesky(DEFINITE[1]))),
     ),
 }
 
