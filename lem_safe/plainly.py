@@ -13,8 +13,12 @@ from pathlib import Path
 from barriers.plain.needs import VARIABLE, Choice
 
 COMMANDS = ("audit", "cache", "explain", "list", "merge", "new", "rules", "schema", "validate", "verify")
-"""Commands that draw no samples and train nothing, unless an explanation has to time steps."""
+"""Commands that draw no samples and train nothing, unless an explanation is to time steps."""
 TIMED = {"explain", "--timing"}
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""numpy's products as a run has them, whose time an explanation estimates: several threads may take many
+times as long where other programs run.
+"""
 PAGES = {"--out", "--grow", "--failing-rows", "--near"}
 """What an audit writes before it may need torch, or counts by distances."""
 SHARD = "--shard"
@@ -33,6 +37,8 @@ def choose(arguments: Sequence[str]) -> str | None:
     if TAKEN & set(sys.modules) or not started():
         return None
     Choice.plain = Choice.again = wanted != "torch" and fits(arguments)
+    if Choice.plain and "explain" in arguments:
+        os.environ.setdefault(*ONE_THREAD)
     return None
 
 
@@ -42,19 +48,7 @@ def fits(arguments: Sequence[str]) -> bool:
     options = {word.split("=")[0] for word in arguments}
     if SHARD not in options and options & PAGES:
         return False
-    if named == "explain":
-        return not options >= TIMED and ("--no-timing" in options or _has_timed())
-    return named in COMMANDS
-
-
-def _has_timed() -> bool:
-    """Whether any steps have been timed here: an explanation may then do without torch."""
-    from lem_safe.files import default_timings
-
-    try:
-        return default_timings().is_dir()
-    except (OSError, RuntimeError):  # a place that cannot be looked at, or nobody's home
-        return False
+    return named in COMMANDS and not options >= TIMED
 
 
 def started() -> bool:

@@ -1,6 +1,8 @@
-"""What a scenario costs, in particle-steps and, after a few timed steps, in seconds on this machine."""
+"""What a scenario costs, in particle-steps and in seconds on this machine: by steps that are timed, or were
+timed before, else by what its arithmetic takes.
+"""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
@@ -10,7 +12,10 @@ from barriers.arrays import torch
 from barriers.filters import learned, needs_pilot
 from barriers.plain.needs import Choice, needing
 from barriers.qp import Infeasible
+from lem_safe.authoring.estimate import estimated
+from lem_safe.authoring.speeds import Clock
 from lem_safe.authoring.timings import Timing, Timings
+from lem_safe.authoring.work import NotCounted
 from lem_safe.cloud_keys import CloudKey
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
@@ -25,18 +30,23 @@ from lem_safe.samplers import SAMPLERS
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
-Clock = Callable[[], float]
-"""Seconds since some moment."""
-
+UNKNOWN = "How long a step takes is known once the energy is trained."
 ENOUGH, MOST = 0.3, 1 << 18
 """The seconds of timed steps of each chain; the most coordinates of the particles that are timed, beyond
 which the time is proportional to their number.
 """
 
 
-def cost(scenario: Scenario, clock: Clock | None = None, kept: Timings | None = None) -> str:
-    """The cost as sentences; in seconds too where a clock is given, unless there is an energy to be trained
-    first. kept: where a timing is kept, and taken from if there is one.
+def cost(
+    scenario: Scenario,
+    clock: Clock | None = None,
+    kept: Timings | None = None,
+    estimating: Clock | None = None,
+) -> str:
+    """The cost as sentences; in seconds too, of which each way is taken that the one before it leaves open.
+
+    kept: by a timing that is kept there. clock: by timing steps, which is then kept, unless there is an
+    energy to be trained first. estimating: by what the arithmetic takes, with that clock for numpy's speed.
     """
     s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
     one = clouds * s.samples * s.steps
@@ -51,28 +61,53 @@ def cost(scenario: Scenario, clock: Clock | None = None, kept: Timings | None = 
     if "auto" in scenario.filter.values():
         text += " Before that a pilot run of about as many steps learns the multipliers."
     training = scenario.energy.get("training")
-    untrained = list(_untrained(scenario.content(), scenario.seed))
     if scenario.energy["kind"] == "trained" and training:
         text += f" Before that, unless it is in the cache, {training['steps']:,} training steps."
-    if clock is None:
-        return text
-    if untrained:
-        return f"{text} How long a step takes is known once the energy is trained."
-    found = kept.last(scenario) if kept is not None else None
-    if found is None:
+    return " ".join([text, *_seconds(scenario, clock, kept, estimating)])
+
+
+def _seconds(
+    scenario: Scenario, clock: Clock | None, kept: Timings | None, estimating: Clock | None
+) -> Iterator[str]:
+    """How long the steps take, as at most one sentence."""
+    untrained = any(_untrained(scenario.content(), scenario.seed))
+    found = None if kept is None or untrained else kept.last(scenario)
+    if found is None and clock is not None and not untrained:
         found = timed(scenario, clock)
-        if found is None:
-            return text
-        if kept is not None:
+        if found is not None and kept is not None:
             kept.keep(scenario, found)
-    seconds = _duration(found.seconds * clouds * s.steps)
-    by = f"{found.steps} timed steps" if found.on is None else f"{found.steps} steps timed on {found.on}"
-    return f"{text} About {seconds} on this machine, by {by}."
+    if found is not None:
+        by = f"{found.steps} timed steps" if found.on is None else f"{found.steps} steps timed on {found.on}"
+        yield f"About {_duration(found.seconds * _steps(scenario))} on this machine, by {by}."
+    elif estimating is not None:
+        yield _estimated(scenario, estimating, untrained)
+    elif clock is not None and untrained:
+        yield UNKNOWN
 
 
-def timed(scenario: Scenario, clock: Clock) -> Timing | None:
-    """How long a step of the chains of a scenario takes; None where they cannot be built or their first steps
-    fail.
+def _estimated(scenario: Scenario, clock: Clock, untrained: bool) -> str:
+    """The range that the arithmetic of the steps gives, or why it gives none."""
+    instead = "; --timing times some steps instead"
+    try:
+        found = estimated(scenario, clock)
+    except NotCounted as what:
+        return UNKNOWN if untrained else f"How long a step takes is not estimated for {what}{instead}."
+    steps = _steps(scenario)
+    between = _between(found.least * steps, found.most * steps)
+    once = " once the energy is trained" if untrained else ""
+    return f"Roughly {between} on this machine{once}, estimated from the arithmetic of a step" + (
+        "." if untrained else f"{instead}."
+    )
+
+
+def _steps(scenario: Scenario) -> int:
+    """The steps of all clouds."""
+    return scenario.audit.replicas * scenario.sampler.steps
+
+
+def timed(scenario: Scenario, clock: Clock, enough: float = ENOUGH) -> Timing | None:
+    """How long a step of the chains of a scenario takes, by steps of each that take `enough` seconds; None
+    where they cannot be built or their first steps fail.
     """
     if Choice.plain:
         raise needing("timing steps")
@@ -83,7 +118,7 @@ def timed(scenario: Scenario, clock: Clock) -> Timing | None:
             problem = replace(problem, filter=learned(problem.filter, [0.0] * len(problem.sets)))
         chains = [False] if problem.filter is None else [False, True]
         with _one_thread():
-            each = [_per_cloud_step(problem, filtered=filtered, clock=clock) for filtered in chains]
+            each = [_per_cloud_step(problem, clock, enough, filtered=filtered) for filtered in chains]
     except (BadInput, NumericalFailure, Infeasible):
         return None
     larger = scenario.sampler.samples / size
@@ -102,7 +137,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @torch.no_grad()
-def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timing:
+def _per_cloud_step(problem: Problem, clock: Clock, enough: float, *, filtered: bool) -> Timing:
     """The seconds of one step of one cloud, and how many steps were timed: with the other clouds that take
     it together, after a first step that is not timed.
     """
@@ -118,7 +153,7 @@ def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timing
         return Timing(0.0, 0)
     chain.advance()
     took, last = list[float](), clock()
-    while sum(took) < ENOUGH and not chain.is_over():
+    while sum(took) < enough and not chain.is_over():
         chain.advance()
         took.append((now := clock()) - last)
         last = now
@@ -144,10 +179,28 @@ def _duration(seconds: float) -> str:
     >>> _duration(0.123), _duration(101), _duration(7300), _duration(2e7)
     ('0.12 seconds', '100 seconds', '2 hours', '230 days')
     """
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{float(f'{seconds / size:.2g}'):,g} {unit}"
-    return f"{float(f'{seconds:.2g}'):g} seconds"
+    size, unit = _unit(seconds)
+    return f"{_rounded(seconds / size)} {unit}"
+
+
+def _between(least: float, most: float) -> str:
+    """A range, each end with two digits, in the unit of the larger one.
+
+    >>> _between(0.0341, 0.0949), _between(100, 300)
+    ('0.034 to 0.095 seconds', '1.7 to 5 minutes')
+    """
+    size, unit = _unit(most)
+    return f"{_rounded(least / size)} to {_rounded(most / size)} {unit}"
+
+
+def _unit(seconds: float) -> tuple[int, str]:
+    """The largest unit of which there are two or more, in seconds, and its name."""
+    units = ((86400, "days"), (3600, "hours"), (60, "minutes"))
+    return next(((size, unit) for size, unit in units if seconds >= 2 * size), (1, "seconds"))
+
+
+def _rounded(number: float) -> str:
+    return f"{float(f'{number:.2g}'):,g}"
 
 
 def _large(count: int) -> str:

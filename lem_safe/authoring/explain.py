@@ -2,7 +2,7 @@
 the audit can conclude.
 
 It uses the specification and the tables; nothing is trained, but points are tried in the regions, and with a
-clock a few steps are timed.
+clock a few steps are timed, or numpy's speed is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +11,9 @@ from typing import Any
 from barriers.budget import budget
 from barriers.filters import FILTERS, couples, last_of
 from lem_safe.authoring.columns import of_columns
-from lem_safe.authoring.cost import Clock, cost
+from lem_safe.authoring.cost import cost
 from lem_safe.authoring.paragraphs import in_parts
+from lem_safe.authoring.speeds import Clock
 from lem_safe.authoring.starting_words import start_in_words
 from lem_safe.authoring.timings import Timings
 from lem_safe.formatting import level
@@ -25,9 +26,14 @@ from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, leaves_room, named
 
 
-def explain(scenario: Scenario, clock: Clock | None = None, kept: Timings | None = None) -> str:
-    """The explanation, with a heading and one or two paragraphs per topic. clock: times a few steps, so that
-    the cost is also stated in seconds; kept: unless their timing is kept there.
+def explain(
+    scenario: Scenario,
+    clock: Clock | None = None,
+    kept: Timings | None = None,
+    estimating: Clock | None = None,
+) -> str:
+    """The explanation, with a heading and one or two paragraphs per topic. kept, clock, estimating: for the
+    cost in seconds (`cost`).
     """
     parts = {
         "What is sampled": [_energy(scenario), *of_columns(scenario), _sampling(scenario)],
@@ -39,7 +45,7 @@ def explain(scenario: Scenario, clock: Clock | None = None, kept: Timings | None
         "What the filter promises": _filter(scenario),
         "What the audit will say": _audit(scenario),
         "What the exit status means": [_status(scenario)],
-        "What it costs": [cost(scenario, clock, kept)],
+        "What it costs": [cost(scenario, clock, kept, estimating)],
     }
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]

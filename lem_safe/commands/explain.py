@@ -11,8 +11,8 @@ Timing = Annotated[
     bool | None,
     typer.Option(
         "--timing/--no-timing",
-        help="Time a few steps now, or state no seconds; without either they are timed where this machine "
-        "has not yet timed such a scenario.",
+        help="Time a few steps now, or state no seconds; without either, the seconds of the last timing on "
+        "this machine, or an estimate where there is none.",
     ),
 ]
 
@@ -27,9 +27,14 @@ def explain(scenario: ScenarioArgument, set_: Set = None, timing: Timing = None)
     from lem_safe.registry import load
 
     loaded, kept = load(scenario, given(set_), to_audit=True), Timings.here()
-    if timing and not loaded.lacking:
+    if loaded.lacking:
+        text = explain_audit.explain(loaded)
+    elif timing is False:
+        text = explained(loaded)
+    elif timing:
         kept.drop(loaded)
-    clock = None if timing is False else perf_counter
-    text = explain_audit.explain(loaded) if loaded.lacking else explained(loaded, clock, kept)
+        text = explained(loaded, clock=perf_counter, kept=kept)
+    else:
+        text = explained(loaded, kept=kept, estimating=perf_counter)
     say(f"{loaded.name}\n\n{text}")
     return 0

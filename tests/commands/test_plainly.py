@@ -16,6 +16,7 @@ from barriers.kinds import Entry, Kinds, Offer
 from barriers.plain.needs import Choice, NeedsTorch
 from lem_safe import audit, cli, plainly
 from lem_safe.commands.outcome import status_of
+from lem_safe.energies import ENERGIES
 from lem_safe.output import Output
 
 RULES = """
@@ -26,6 +27,14 @@ unsafe:
   over: {kind: rule, where: "debt > 2*sqrt(income) and age < 40"}
   near: {kind: ball, center: [1, 1, 30], radius: 5}
 constraints: [{set: over, beta: 0.3}, {set: near, beta: 0.2}]
+"""
+GIVEN = """
+version: 1
+name: given
+unsafe: {right: {kind: half_space, normal: [1, 0], offset: 1}}
+constraints: [{set: right, beta: 0.05}]
+sampler: {kind: mala, samples: 500, steps: 200, step_size: 0.1}
+filter: {kind: gate}
 """
 ORDERING = "ordering y_0 y_1\ny_0 - y_1 >= 0\n"
 
@@ -163,14 +172,32 @@ def test_nothing_that_draws_or_trains_does_without_torch() -> None:
         ([], False),
     ],
 )
-def test_the_command_line_decides(arguments: list[str], plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plainly, "_has_timed", lambda: True)
+def test_the_command_line_decides(arguments: list[str], plain: bool) -> None:
     assert plainly.fits(arguments) == plain
 
 
-def test_where_no_steps_were_timed_an_explanation_begins_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plainly, "_has_timed", lambda: False)
-    assert not plainly.fits(["explain", "s.yaml"]) and plainly.fits(["explain", "s.yaml", "--no-timing"])
+@pytest.mark.parametrize(("name", "cache"), [("eight_gaussians", "none"), ("ring_keep_out", "other")])
+def test_an_explanation_of_what_was_never_timed_does_not_import_torch(
+    name: str, cache: str, place: Path
+) -> None:
+    """A network where nothing was timed, and a mixture where something else was."""
+    (place / "torch.py").write_text("raise AssertionError('torch was imported')\n")
+    (place / "other" / "timings").mkdir(parents=True)
+    path = os.pathsep.join([str(place), str(ROOT)])
+    status, said, error = process("explain", name, PYTHONPATH=path, LEM_SAFE_CACHE=str(place / cache))
+    assert (status, error) == (0, "") and "estimated" in said
+
+
+def test_every_energy_is_explained_and_its_time_is_estimated_without_torch(place: Path) -> None:
+    commands = []
+    for kind, entry in ENERGIES.items():
+        (place / f"{kind}.yaml").write_text(GIVEN + f"energy: {json.dumps(dict(entry.example))}\n")
+        commands.append(["explain", f"{kind}.yaml"])
+    (place / "commands.json").write_text(json.dumps(commands))
+    for kind, (status, said, complained) in zip(
+        ENERGIES, without_torch(COMMANDS, place / "commands.json"), strict=True
+    ):
+        assert (status, complained) == (0, "") and "Roughly" in said, kind
 
 
 def test_another_program_keeps_its_torch_and_is_not_begun_again(place: Path) -> None:
