@@ -4,8 +4,9 @@ imports.
     python -m benchmarks fixed_costs
 
 Each command is run as a process of its own, in rounds turn about; of each the least is kept. `import torch`
-is Python with that import alone. The report is that of a run of 5,000 samples, rendered again in a process
-that has already done so once.
+is Python with that import alone. Explanations are those of scenarios of which nothing was timed, whether or
+not another one was, and of one that was. The report is that of a run of 5,000 samples, rendered again in a
+process that has already done so once.
 """
 
 import os
@@ -22,6 +23,7 @@ import numpy as np
 
 import lem_safe
 from benchmarks.markdown import table
+from lem_safe.files import CACHE_VARIABLE
 from lem_safe.report.page import render
 
 ROUNDS, ROWS = 5, 2000
@@ -41,15 +43,19 @@ def measure() -> list[dict[str, Any]]:
             "list": (*MODULE, "list"),
             "schema": (*MODULE, "schema"),
             "validate": (*MODULE, "validate", "ring_keep_out"),
-            "explain --no-timing": (*MODULE, "explain", "ring_keep_out", "--no-timing"),
-            "explain, timed before": (*MODULE, "explain", "ring_keep_out"),
             "explain --timing": (*MODULE, "explain", "ring_keep_out", "--timing"),
+            "explain, timed before": (*MODULE, "explain", "ring_keep_out"),
+            "explain, another timed": (*MODULE, "explain", "behind_a_barrier"),
+            "explain, nothing timed": (*MODULE, "explain", "ring_keep_out"),
+            "explain, nothing trained": (*MODULE, "explain", "eight_gaussians"),
+            "explain --no-timing": (*MODULE, "explain", "ring_keep_out", "--no-timing"),
             f"audit of {ROWS:,} rows": (*MODULE, "audit", str(samples), "ring_keep_out"),
         }
-        found = {name: [_seconds(command)] for name, command in commands.items()}
-        for _ in range(ROUNDS - 1):
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for _ in range(ROUNDS):
             for name, command in commands.items():
-                found[name].append(_seconds(command))
+                cache = Path(directory) / ("empty" if "nothing" in name else "cache")
+                found[name].append(_seconds(command, cache))
         report = _report(Path(directory) / "run")
     each = {name: [min(part) for part in zip(*taken, strict=True)] for name, taken in found.items()}
     each["report of a run"] = report
@@ -59,10 +65,11 @@ def measure() -> list[dict[str, Any]]:
     ]
 
 
-def _seconds(command: Sequence[str]) -> tuple[float, float]:
-    """Processor and clock of one process."""
+def _seconds(command: Sequence[str], cache: Path) -> tuple[float, float]:
+    """Processor and clock of one process, whose timings are in a cache of its own."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     compiled = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    compiled[CACHE_VARIABLE] = str(cache)
     done = subprocess.run(command, capture_output=True, check=False, env=compiled)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.decode()[-500:]}")
