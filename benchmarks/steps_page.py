@@ -43,7 +43,7 @@ NOTES = (
     "gradient norms only where they are asked for (kept: a twentieth of a step of 256), energies only by "
     "samplers that need them (kept: another); the searches of `drift`, the images of `step`, admission and "
     "membership in a ball in numpy, coordinate by coordinate (kept: a third of what `drift` adds at 256, "
-    "half of it at 10,000); of several sets those that are nearly full in the search from "
+    "nearly half of it at 10,000); of several sets those that are nearly full in the search from "
     "the start, near pairs kept from one trial to the next (kept: a quarter with sixteen balls). What is "
     "left between "
     "a step of 256 and its products are activations, noise and calls of Python. What a filter costs there "
