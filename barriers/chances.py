@@ -1,7 +1,7 @@
 """The chances of particles of being inside a set after the noise (Q.5), in numpy (`barriers.small`).
 
-Each number is computed from its particle alone, in the same order, so that
-no cloud's depend on how many there are.
+Each number is computed from its particle alone, in the same order, so that no cloud's depend on how many
+there are.
 """
 
 from collections.abc import Callable

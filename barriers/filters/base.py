@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from jaxtyping import Bool, Float, Shaped
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
 
 from barriers.arrays import Tensor, torch
 from barriers.columns import where_true
@@ -61,6 +62,19 @@ def chosen(
         return torch.where(which[..., None], x, other)
     rest = where_true(~which)
     return x.index_copy(0, rest, other.index_select(0, rest)) if len(rest) else x
+
+
+def taken_back(
+    rows: Int[np.ndarray, "k"],
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "n d"],
+    was: Bool[np.ndarray, "n m"],
+    would: Bool[np.ndarray, "n m"],
+) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
+    """The moves of these particles of one cloud taken back: where all are, and which are inside."""
+    places, inside = torch.from_numpy(rows), would.copy()
+    inside[rows] = was[rows]
+    return y.index_copy(0, places, x.index_select(0, places)), torch.from_numpy(inside)
 
 
 def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped[Tensor, "*r m"]:

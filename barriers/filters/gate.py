@@ -23,6 +23,7 @@ from barriers.filters.base import (
     insides,
     per_cloud,
     refuse_derivatives,
+    taken_back,
     unlimited,
 )
 from barriers.filters.later_uniforms import Uniforms
@@ -99,17 +100,13 @@ class Gate:
         tried = let_in = counts_of(enters)
         if any(tried):
             rows = np.flatnonzero(~granted_to_one(was, would, enters, room, uniforms))
-            let_in = [all_ - not_ for all_, not_ in zip(tried, counts_of(enters[rows]), strict=True)]
-            would, places = would.copy(), torch.from_numpy(rows)
-            would[rows] = was[rows]
             if len(rows):
-                y, inside = y.index_copy(0, places, x.index_select(0, places)), torch.from_numpy(would)
-        over = [max(has - may, 0) / n for has, may in zip(counts_of(would), room, strict=True)]
-        entering, admitted = (
-            [(1 - MEMORY) * old + MEMORY * new for old, new in zip(before.tolist(), now, strict=True)]
-            for before, now in ((memory.entering, tried), (memory.admitted, let_in))
-        )
-        entries, let, excess = torch.from_numpy(np.array([entering, admitted, over])).unbind()
+                let_in = [t - r for t, r in zip(tried, counts_of(enters[rows]), strict=True)]
+                y, inside = taken_back(rows, x, y, was, would)
+        held = counts_of(inside.numpy(force=True))
+        over = [max(has - may, 0) / n for has, may in zip(held, room, strict=True)]
+        means = running(memory.entering, tried), running(memory.admitted, let_in)
+        entries, let, excess = torch.from_numpy(np.array([*means, over])).unbind()
         info = FilterInfo(self.limits, _minus_log(let / entries), excess)
         return y, GateMemory(inside, entries, let), info
 
@@ -117,6 +114,11 @@ class Gate:
         """⌊βn⌋ of each set: n is the number of particles of one cloud."""
         n = self.whole.size(x)
         return [budget(β, n) for β in self.betas]
+
+
+def running(mean: Float[Tensor, "m"], now: Sequence[int]) -> list[float]:
+    """A running mean of each count, after one more step."""
+    return [(1 - MEMORY) * old + MEMORY * new for old, new in zip(mean.tolist(), now, strict=True)]
 
 
 def _minus_log(share: Float[Tensor, "*r m"]) -> Float[Tensor, "*r m"]:

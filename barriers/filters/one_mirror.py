@@ -13,7 +13,7 @@ from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.filters.admission import counts_of, granted_to_one
 from barriers.filters.base import FilterInfo, insides
-from barriers.filters.gate import MEMORY
+from barriers.filters.gate import running
 from barriers.filters.later_uniforms import Uniforms
 from barriers.sets.base import UnsafeSet
 
@@ -120,10 +120,7 @@ def _told(
     room: list[int],
 ) -> tuple[MirrorMemory, FilterInfo]:
     """What is remembered and reported of these counts."""
-    entering, admitted = (
-        [(1 - MEMORY) * old + MEMORY * new for old, new in zip(before.tolist(), now, strict=True)]
-        for before, now in ((memory.entering, tried), (memory.admitted, let_in))
-    )
+    entering, admitted = running(memory.entering, tried), running(memory.admitted, let_in)
     share = [a / e if e > 0 else 1.0 for a, e in zip(admitted, entering, strict=True)]
     over = [max(h - r, 0) / n for h, r in zip(held, room, strict=True)]
     rows = np.array([L, entering, admitted, [h / n for h in held], share, over])

@@ -22,6 +22,7 @@ from barriers.filters.base import (
     insides,
     per_cloud,
     refuse_derivatives,
+    taken_back,
     unlimited,
 )
 from barriers.filters.chains import Both, StepChain
@@ -116,10 +117,7 @@ class Tilt:
         tested = np.zeros(len(was), dtype=bool)
         tested[rows] = True
         u = drawn(uniforms, torch.from_numpy(tested)).double().numpy(force=True)
-        refused = rows[~(u < np.exp(-rise))]
-        places, now = torch.from_numpy(refused), would.copy()
-        now[refused] = was[refused]
-        return y.index_copy(0, places, x.index_select(0, places)), torch.from_numpy(now)
+        return taken_back(rows[~(u < np.exp(-rise))], x, y, was, would)
 
 
 @singledispatch

@@ -113,7 +113,8 @@ def test_what_cannot_be_used_is_not(name: str, kept: Timings) -> None:
 
 def test_another_version_of_torch_is_another_machine(kept: Timings, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep(scenario(), Timing(0.05, 40))
-    assert kept.last(scenario()) is not None
+    found = kept.last(scenario())
+    assert found is not None and (found.seconds, found.steps) == (0.05, 40)
     monkeypatch.setattr(timings, "version", lambda package: "9")
     assert kept.last(scenario()) is None
 
