@@ -5,14 +5,16 @@ rounding is bounded. It finds the few that may be inside; these are decided as `
 the set itself is asked where float64 does not suffice. So the count is exact, for the coordinates as saved.
 
 A run counts each cloud after its step, and a filter may count the same cloud before the next one: what the
-run found (`counted`) is kept for the last cloud alone, a tensor that is still the same one, unchanged.
+run found (`counted`) is kept for the last cloud alone, a tensor that is still the same one, unchanged. So is
+what a filter found of a proposal (`keep`), which most often is the cloud that the run counts next.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import ref
 
-from jaxtyping import Float, Int
+import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.columns import columns_of
@@ -27,42 +29,95 @@ FAR = 1e15
 """Up to this size of the numbers of a ball no square overflows."""
 
 
-class _Counted(NamedTuple):
-    """A cloud that was counted, as it was then, and how many of it are inside each of these sets."""
+class _Cloud(NamedTuple):
+    """A cloud as it was when these sets were asked about it."""
 
     x: "ref[Tensor]"
     version: int
     sets: tuple["ref[UnsafeSet]", ...]
-    found: Int[Tensor, "m"]
 
-    def of(self, sets: Sequence[UnsafeSet], x: Tensor) -> bool:
-        """Whether it is what is asked for."""
-        return (
-            self.x() is x
-            and self.version == x._version
-            and len(self.sets) == len(sets)
-            and all(own() is s for own, s in zip(self.sets, sets, strict=True))
-        )
+    @classmethod
+    def of(cls, sets: Sequence[UnsafeSet], x: Tensor) -> "_Cloud | None":
+        """None of a tensor that does not tell whether it was changed."""
+        return None if x.is_inference() else cls(ref(x), x._version, tuple(map(ref, sets)))
+
+    def still(self, x: Tensor) -> bool:
+        """Whether x is this cloud, unchanged."""
+        return self.x() is x and self.version == x._version
+
+    def asked(self, sets: Sequence[UnsafeSet], x: Tensor) -> bool:
+        """Whether x is this cloud, unchanged, and these are the sets."""
+        same = len(self.sets) == len(sets) and all(a() is s for a, s in zip(self.sets, sets, strict=True))
+        return same and self.still(x)
 
 
-_last: list[_Counted] = []
+class _Proposed(NamedTuple):
+    """Which particles of a proposal were inside, and which rows of the cloud are others."""
+
+    cloud: _Cloud
+    inside: Bool[np.ndarray, "n m"]
+    rows: Int[np.ndarray, "k"] | None
+
+    def numbers(self, sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> list[int] | None:
+        """How many particles of the cloud are inside each set; None where membership may depend on the rows
+        that are asked about together.
+        """
+        numbers = counts_of(self.inside)
+        if self.rows is None:
+            return numbers
+        if not all(map(_is_ball, sets)):
+            return None
+        others = x.index_select(0, torch.from_numpy(self.rows))
+        was = counts_of(self.inside[self.rows])
+        now = [int(np.count_nonzero(s.contains(others).numpy(force=True))) for s in sets]
+        return [n - a + b for n, a, b in zip(numbers, was, now, strict=True)]
+
+
+_last: list[tuple[_Cloud, Int[Tensor, "m"]]] = []
+_proposed: list[_Proposed] = []
+
+
+def keep(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"], inside: Bool[np.ndarray, "n m"]) -> None:
+    """Keeps which particles of a cloud are inside for `counted`, if that is asked about the same cloud next:
+    for a filter that writes to no cloud.
+    """
+    cloud = _Cloud.of(sets, x)
+    _proposed[:] = [] if cloud is None else [_Proposed(cloud, inside, None)]
+
+
+def keep_changed(
+    before: Float[Tensor, "n d"], after: Float[Tensor, "n d"], rows: Int[np.ndarray, "k"]
+) -> None:
+    """Keeps the same of a cloud that differs in these rows alone, of which the sets are asked again."""
+    for kept in _proposed:
+        if kept.cloud.still(before) and kept.rows is None:
+            cloud = kept.cloud._replace(x=ref(after), version=after._version)
+            _proposed[:] = [kept._replace(cloud=cloud, rows=rows)]
 
 
 def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
     """The number of rows that each set contains, kept for whoever asks about this cloud next: for a run,
     whose sets do not change, with a sampler that writes to no cloud but by torch's own operations.
     """
-    found = _count(sets, x)
-    _last[:] = [] if x.is_inference() else [_Counted(ref(x), x._version, tuple(map(ref, sets)), found)]
+    known = next((kept.numbers(sets, x) for kept in _proposed if kept.cloud.asked(sets, x)), None)
+    found = _count(sets, x) if known is None else torch.from_numpy(np.array(known))
+    cloud = _Cloud.of(sets, x)
+    _proposed.clear()
+    _last[:] = [] if cloud is None else [(cloud, found)]
     return found
 
 
 def inside_each(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
     """The number of rows that each set contains."""
-    for last in _last:
-        if last.of(sets, x):
-            return last.found.clone()
+    for cloud, found in _last:
+        if cloud.asked(sets, x):
+            return found.clone()
     return _count(sets, x)
+
+
+def counts_of(chosen: Bool[np.ndarray, "n m"]) -> list[int]:
+    """How many particles are chosen, in each column."""
+    return [int(np.count_nonzero(chosen))] if chosen.shape[1] == 1 else chosen.sum(0).tolist()
 
 
 def _count(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:

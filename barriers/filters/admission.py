@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.filters.in_order import admit
-from barriers.filters.later_uniforms import Uniforms, drawn
+from barriers.filters.later_uniforms import Uniforms, drawn, numbers_at
 from barriers.filters.whole import HERE, Whole
 
 BUCKETS, RUN = 256, 4096
@@ -137,28 +137,22 @@ def granted_to_one(
             return np.ones(len(tries), dtype=bool)
         accepted = ~tries
         if free > 0:
-            accepted[order[_by_number(tries, uniforms)[:free]]] = True
+            accepted[order[_by_number(order, uniforms)[:free]]] = True
         return accepted
     room = np.array(most) - np.where(tries[:, None], was, would).sum(0)
     changes, accepted = would[order].astype(np.int64) - was[order], ~tries
     if not (np.maximum(changes, 0).sum(0) <= room).all():  # else in any order
         if len(order) > 1:
-            by_number = _by_number(tries, uniforms)
+            by_number = _by_number(order, uniforms)
             order, changes = order[by_number], changes[by_number]
         order = order[admit(torch.from_numpy(changes), torch.from_numpy(room)).numpy()]
     accepted[order] = True
     return accepted
 
 
-def counts_of(chosen: Bool[np.ndarray, "n m"]) -> list[int]:
-    """How many particles are chosen, in each column."""
-    return [int(np.count_nonzero(chosen))] if chosen.shape[1] == 1 else chosen.sum(0).tolist()
-
-
-def _by_number(tries: Bool[np.ndarray, "n"], uniforms: Uniforms) -> Int[np.ndarray, "e"]:
-    """The order of these moves: that of their uniform numbers."""
-    chosen = drawn(uniforms, torch.from_numpy(tries)).double().numpy(force=True)
-    return chosen.argsort(kind="stable")
+def _by_number(order: Int[np.ndarray, "e"], uniforms: Uniforms) -> Int[np.ndarray, "e"]:
+    """The order of the moves of these particles: that of their uniform numbers."""
+    return numbers_at(uniforms, order).argsort(kind="stable")
 
 
 def _granted_to_part(

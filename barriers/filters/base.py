@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from barriers.arrays import Tensor, torch
 from barriers.columns import where_true
+from barriers.counting import keep, keep_changed
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, recorded, vectorized
 from barriers.sets.base import UnsafeSet
@@ -54,6 +55,13 @@ def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "*r n d"]) -> Bool[Tenso
     return torch.stack([s.contains(rows) for s in sets], 1).reshape(*x.shape[:-1], len(sets))
 
 
+def insides_kept(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
+    """The same of a proposal, which a run counts next where no move of it is refused (`counting.keep`)."""
+    found = insides(sets, x)
+    keep(sets, x, found.numpy(force=True))
+    return found
+
+
 def chosen(
     which: Bool[Tensor, "*r n"], x: Float[Tensor, "*r n d"], other: Float[Tensor, "*r n d"]
 ) -> Float[Tensor, "*r n d"]:
@@ -74,7 +82,9 @@ def taken_back(
     """The moves of these particles of one cloud taken back: where all are, and which are inside."""
     places, inside = torch.from_numpy(rows), would.copy()
     inside[rows] = was[rows]
-    return y.index_copy(0, places, x.index_select(0, places)), torch.from_numpy(inside)
+    z = y.index_copy(0, places, x.index_select(0, places))
+    keep_changed(y, z, rows)
+    return z, torch.from_numpy(inside)
 
 
 def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped[Tensor, "*r m"]:

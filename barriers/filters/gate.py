@@ -14,13 +14,15 @@ from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
-from barriers.filters.admission import counts_of, granted, granted_to_one
+from barriers.counting import counts_of
+from barriers.filters.admission import granted, granted_to_one
 from barriers.filters.alone import alone
 from barriers.filters.base import (
     FilterInfo,
     Promise,
     chosen,
     insides,
+    insides_kept,
     per_cloud,
     refuse_derivatives,
     taken_back,
@@ -94,7 +96,7 @@ class Gate:
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], uniforms: Uniforms, memory: GateMemory
     ) -> tuple[Float[Tensor, "n d"], GateMemory, FilterInfo]:
         """The same numbers of a single cloud in this process, in fewer calls."""
-        n, inside, was = x.shape[0], insides(self.sets, y), memory.inside.numpy(force=True)
+        n, inside, was = x.shape[0], insides_kept(self.sets, y), memory.inside.numpy(force=True)
         room, would = self._budgets(x), inside.numpy(force=True)
         enters = np.greater(would, was)
         tried = let_in = counts_of(enters)
@@ -106,9 +108,11 @@ class Gate:
         held = counts_of(inside.numpy(force=True))
         over = [max(has - may, 0) / n for has, may in zip(held, room, strict=True)]
         means = running(memory.entering, tried), running(memory.admitted, let_in)
-        entries, let, excess = torch.from_numpy(np.array([*means, over])).unbind()
-        info = FilterInfo(self.limits, _minus_log(let / entries), excess)
-        return y, GateMemory(inside, entries, let), info
+        numbers = np.array([*means, over, over])
+        with np.errstate(all="ignore"):
+            numbers[2] = -np.log(numbers[1] / numbers[0])
+        entries, let, μ, excess = torch.from_numpy(numbers).unbind()
+        return y, GateMemory(inside, entries, let), FilterInfo(self.limits, μ, excess)
 
     def _budgets(self, x: Tensor) -> list[int]:
         """⌊βn⌋ of each set: n is the number of particles of one cloud."""

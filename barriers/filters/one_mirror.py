@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
-from barriers.filters.admission import counts_of, granted_to_one
-from barriers.filters.base import FilterInfo, insides
+from barriers.counting import counts_of, keep_changed
+from barriers.filters.admission import granted_to_one
+from barriers.filters.base import FilterInfo, insides_kept
 from barriers.filters.gate import running
 from barriers.filters.later_uniforms import Uniforms
 from barriers.sets.base import UnsafeSet
@@ -64,7 +65,7 @@ class OneMirror(ABC):
         if not all(own <= β for own, β in zip(L, self.betas, strict=True)):
             return None
         room = [min(budget(β, n), round(n * own)) for β, own in zip(self.betas, L, strict=True)]
-        inside, was = insides(self.sets, y), memory.inside.numpy(force=True)
+        inside, was = insides_kept(self.sets, y), memory.inside.numpy(force=True)
         would = inside.numpy(force=True)
         enters = np.greater(would, was)
         tried = let_in = [0] * len(room)
@@ -94,7 +95,9 @@ class OneMirror(ABC):
         before, after = torch.from_numpy(was[rows]), torch.from_numpy(would[rows])
         z, now = self._images(x.index_select(0, places), y.index_select(0, places), before, after)
         inside[rows] = now.numpy()
-        return y.index_copy(0, places, z), torch.from_numpy(inside)
+        after = y.index_copy(0, places, z)
+        keep_changed(y, after, rows)
+        return after, torch.from_numpy(inside)
 
 
 def multiplier(share: Float[Tensor, "*r m"]) -> Float[Tensor, "*r m"]:

@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.filters.alone import alone
@@ -20,13 +20,14 @@ from barriers.filters.base import (
     Promise,
     chosen,
     insides,
+    insides_kept,
     per_cloud,
     refuse_derivatives,
     taken_back,
     unlimited,
 )
 from barriers.filters.chains import Both, StepChain
-from barriers.filters.later_uniforms import Uniforms, drawn
+from barriers.filters.later_uniforms import Uniforms, drawn, numbers_at
 from barriers.sets.base import UnsafeSet
 
 LARGEST = 1e300
@@ -66,6 +67,13 @@ class Tilt:
         if multipliers is not None and not all(μ >= 0 for μ in multipliers):
             raise ValueError(f"tilt: multipliers must be >= 0; got {[float(μ) for μ in multipliers]}")
         self.multipliers = None if multipliers is None else tuple(float(μ) for μ in multipliers)
+        self._told = FilterInfo(self.limits, self._nats(), torch.zeros_like(self.limits))
+
+    def _nats(self) -> Float[Tensor, "m"]:
+        """The multipliers; NaN while they are not learned."""
+        return (
+            self.limits if self.multipliers is None else torch.tensor(self.multipliers, dtype=torch.float64)
+        )
 
     def init(self, x: Float[Tensor, "*r n d"]) -> TiltMemory:
         return TiltMemory(insides(self.sets, x))
@@ -82,13 +90,11 @@ class Tilt:
         refuse_derivatives("tilt", x, proposal)
         if self.multipliers is None:
             raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
-        μ = torch.tensor(self.multipliers, dtype=torch.float64, device=x.device)
-        info = FilterInfo(*(per_cloud(each, x) for each in (self.limits, μ, torch.zeros_like(μ))))
         if x.dim() == 2 and x.device.type == "cpu":
-            y, inside = self._of_one(
-                x, proposal, μ.clamp(max=LARGEST).numpy(), uniforms, memory.inside.numpy()
-            )
-            return y, TiltMemory(inside), info
+            y, inside = self._of_one(x, proposal, uniforms, memory.inside.numpy(force=True))
+            return y, TiltMemory(inside), self._told
+        info = FilterInfo(*(per_cloud(each.to(x.device), x) for each in self._told))
+        μ = self._told.multipliers.to(x.device)
         was, would = memory.inside, insides(self.sets, proposal)
         rise = ((would.double() - was.double()) * μ.clamp(max=LARGEST)).sum(-1)
         accepted = rise <= 0
@@ -102,22 +108,28 @@ class Tilt:
         self,
         x: Float[Tensor, "n d"],
         y: Float[Tensor, "n d"],
-        μ: Float[np.ndarray, "m"],
         uniforms: Uniforms,
         was: Bool[np.ndarray, "n m"],
     ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
         """The step of a single cloud in this memory, and who is inside then: most moves change nothing."""
-        inside = insides(self.sets, y)
+        inside = insides_kept(self.sets, y)
         would = inside.numpy(force=True)
-        rows = np.flatnonzero(np.not_equal(would, was).any(1))
-        rise = ((would[rows].astype(np.float64) - was[rows]) * μ).sum(1)
-        rows, rise = rows[rise > 0], rise[rise > 0]
+        rows, rise = self._rising(was, would)
         if not len(rows):
             return y, inside
-        tested = np.zeros(len(was), dtype=bool)
-        tested[rows] = True
-        u = drawn(uniforms, torch.from_numpy(tested)).double().numpy(force=True)
+        u = numbers_at(uniforms, rows)
         return taken_back(rows[~(u < np.exp(-rise))], x, y, was, would)
+
+    def _rising(
+        self, was: Bool[np.ndarray, "n m"], would: Bool[np.ndarray, "n m"]
+    ) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "#k"]]:
+        """The particles whose moves cost multipliers, and how much."""
+        μ = np.minimum(self._told.multipliers.numpy(), LARGEST)
+        if len(μ) == 1:
+            return np.flatnonzero(np.greater(would, was)) if μ[0] > 0 else np.arange(0), μ
+        rows = np.flatnonzero(np.not_equal(would, was).any(1))
+        rise = ((would[rows].astype(np.float64) - was[rows]) * μ).sum(1)
+        return rows[rise > 0], rise[rise > 0]
 
 
 @singledispatch

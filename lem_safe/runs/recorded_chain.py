@@ -164,8 +164,7 @@ class RecordedChain:
 
     def _inside(self, x: Tensor) -> np.ndarray:
         """The fraction of the cloud inside each set."""
-        ours = type(self.sampler).__module__.startswith("lem_safe.")  # another may write where it likes
-        count = counted if ours else inside_each
+        count = counted if _only_reads(self.sampler) else inside_each
         found: np.ndarray = count(self.course.sets, x).numpy(force=True) / len(x)
         return found
 
@@ -181,6 +180,15 @@ class RecordedChain:
             unknown = np.full(len(self.course.sets), np.nan)
             place = f"{self.course.title}: step {self.step + 1}"
             promised.check(place, n, self._fraction, fraction, unknown if surrogate is None else surrogate)
+
+
+def _only_reads(sampler: Sampler) -> bool:
+    """Whether a sampler, its filter after the noise and the members of that are our own: another may write
+    where it likes.
+    """
+    chosen = getattr(sampler, "step_filter", None)
+    parts = [sampler, *([] if chosen is None else [chosen, *getattr(chosen, "filters", ())])]
+    return all(type(part).__module__.partition(".")[0] in ("lem_safe", "barriers") for part in parts)
 
 
 def over(course: Course, log: Log, k: int) -> bool:
