@@ -1,0 +1,161 @@
+"""What a filter found of a proposal is not counted again; of moves that it took back, those particles are."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from barriers import counting
+from barriers.counting import counted, keep, keep_changed
+from barriers.filters import Gate
+from barriers.filters.base import FilterInfo, insides
+from barriers.filters.chains import StepChain
+from barriers.sets import Ball, HalfSpace
+from barriers.sets.base import UnsafeSet
+from lem_safe.errors import NumericalFailure
+from lem_safe.keys import Key
+from lem_safe.progress import Silent
+from lem_safe.registry import loads
+from lem_safe.runs.problem import build
+from lem_safe.runs.recorded_chain import RecordedChain
+from lem_safe.runs.starting import start
+
+SETS = {
+    "a ball": "a: {kind: ball, center: [1.0, 0.0], radius: 0.5}",
+    "a plane": "a: {kind: half_space, normal: [1.0, 0.2], offset: 0.6}",
+    "two balls": "a: {kind: ball, center: [1, 0], radius: 0.6}, b: {kind: ball, center: [0, 1], radius: 0.7}",
+    "both": "a: {kind: ball, center: [1, 0], radius: 0.6}, b: {kind: half_space, normal: [0, 1], offset: .5}",
+}
+FILTERS = {"gate": "{kind: gate}", "step": "{kind: step}", "tilt": "{kind: tilt, multipliers: %s}"}
+
+
+def chain(sets: str, kind: str, n: int = 100, beta: float = 0.05, seed: int = 3) -> RecordedChain:
+    names = [name for name in "ab" if f"{name}:" in sets]
+    text = f"""
+    version: 1
+    name: counts
+    energy: {{kind: gaussian, mean: [0.0, 0.0], std: 0.6}}
+    unsafe: {{{sets}}}
+    constraints: [{", ".join(f"{{set: {name}, beta: {beta}}}" for name in names)}]
+    sampler: {{kind: langevin, samples: {n}, steps: 40, step_size: 0.02}}
+    filter: {FILTERS[kind].replace("%s", str([1.0] * len(names)))}
+    """
+    problem = build(loads(text), progress=Silent())
+    course = problem.course("counts", 40, filtered=True)
+    return RecordedChain(course, Key(seed), start(problem, Key(seed)))
+
+
+def recounted(sets: Sequence[UnsafeSet], x: Tensor) -> list[int]:
+    return [int(s.contains(x.clone()).sum()) for s in sets]
+
+
+def differences(made: RecordedChain, steps: int = 30) -> int:
+    """At how many steps the trace differs from a count of the cloud by itself."""
+    wrong = 0
+    with torch.no_grad():
+        for k in range(steps):
+            made.advance()
+            told = np.round(made.trace["fraction"][k] * len(made.state.x)).astype(int).tolist()
+            wrong += told != recounted(made.course.sets, made.state.x)
+    return wrong
+
+
+@settings(max_examples=12, deadline=None)
+@given(n=st.integers(1, 300), seed=st.integers(0, 99), beta=st.sampled_from([0.0, 0.01, 0.2]))
+@pytest.mark.parametrize("kind", FILTERS)
+@pytest.mark.parametrize("sets", SETS)
+def test_the_trace_is_a_count_of_the_cloud(sets: str, kind: str, n: int, seed: int, beta: float) -> None:
+    assert differences(chain(SETS[sets], kind, n, beta, seed), 12) == 0
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+def test_planted_fault_the_particles_that_were_taken_back_are_not_asked(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert differences(chain(SETS["a ball"], kind)) == 0
+    inner = counting._Proposed.numbers
+    monkeypatch.setattr(
+        counting._Proposed, "numbers", lambda self, sets, x: inner(self._replace(rows=None), sets, x)
+    )
+    with pytest.raises(NumericalFailure, match="promises every step") if kind == "gate" else nullcontext():
+        assert differences(chain(SETS["a ball"], kind)) > 0
+
+
+@pytest.mark.parametrize(("sets", "asked"), [("a ball", 1.0), ("a plane", 1.0), ("two balls", 2.0)])
+def test_a_proposal_without_a_refusal_is_asked_once(
+    sets: str, asked: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, times = chain(SETS[sets], "gate", beta=0.99), list[int]()
+    for cls in (Ball, HalfSpace):
+        inner = cls.contains
+        monkeypatch.setattr(
+            cls, "contains", lambda self, x, inner=inner: (times.append(len(x)), inner(self, x))[1]
+        )
+    with torch.no_grad():
+        for _ in range(10):
+            made.advance()
+    assert len(times) == 10 * asked
+
+
+class Writes:
+    """A filter that breaks the protocol: it writes into the proposal, where torch does not notice."""
+
+    hook, couples, promise = "step", False, Gate.promise
+
+    def __init__(self) -> None:
+        self.limits = torch.full((1,), torch.nan, dtype=torch.float64)
+
+    def init(self, x: Tensor) -> None:
+        return None
+
+    def apply(self, x: Tensor, proposal: Tensor, *_: Any) -> tuple[Tensor, None, FilterInfo]:
+        proposal.numpy()[:5] = [1.0, 0.0]
+        return proposal, None, FilterInfo(self.limits, self.limits, torch.zeros(1, dtype=torch.float64))
+
+
+def test_a_filter_of_ones_own_among_ours_is_counted_anew() -> None:
+    made = chain(SETS["a ball"], "gate")
+    sampler: Any = made.course.sampler
+    sampler.step_filter = StepChain([sampler.step_filter, Writes()])
+    made.state = sampler.init(made.state.x)
+    with torch.no_grad(), pytest.raises(NumericalFailure, match="promises every step"):
+        for _ in range(10):
+            made.advance()
+
+
+def test_only_the_cloud_that_was_proposed_is_known() -> None:
+    ball, x = Ball([0.0, 0.0], 1.0), Key(1).normal(torch.empty(50, 2))
+    none = np.zeros((50, 1), dtype=bool)
+    keep([ball], x, none)
+    assert counted([ball], x).tolist() == [0]  # what was kept, which here is wrong
+    assert counted([ball], x).tolist() == recounted([ball], x)  # and asked for once
+    for other in (x.clone(), x[:], x.clone().mul_(1)):
+        keep([ball], x, none)
+        assert counted([ball], other).tolist() == recounted([ball], other)
+    keep([ball], x, none)
+    assert counted([Ball([0.0, 0.0], 1.0)], x).tolist() == recounted([ball], x)
+    keep([ball], x, none)
+    x.mul_(0.5)
+    assert counted([ball], x).tolist() == recounted([ball], x)
+
+
+def test_changed_rows_are_asked_of_balls_alone() -> None:
+    """Of any other set membership may depend on which rows are asked about together."""
+    x = Key(1).normal(torch.empty(50, 2))
+    for unsafe in (Ball([0.0, 0.0], 1.0), HalfSpace([1.0, 0.0], 0.5)):
+        y, rows = x.clone(), np.array([3, 17])
+        y[rows] = 0.0
+        keep([unsafe], x, insides([unsafe], x).numpy())
+        keep_changed(x, y, rows)
+        assert counted([unsafe], y).tolist() == recounted([unsafe], y)
+    z = y.clone()
+    keep([unsafe], x, insides([unsafe], x).numpy())
+    keep_changed(x, y, rows)
+    keep_changed(y, z, rows[:1])  # of two changes the first is no longer known
+    assert counted([unsafe], z).tolist() == recounted([unsafe], z)
