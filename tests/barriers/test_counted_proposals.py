@@ -43,7 +43,8 @@ def chain(sets: str, kind: str, n: int = 100, beta: float = 0.05, seed: int = 3)
     energy: {{kind: gaussian, mean: [0.0, 0.0], std: 0.6}}
     unsafe: {{{sets}}}
     constraints: [{", ".join(f"{{set: {name}, beta: {beta}}}" for name in names)}]
-    sampler: {{kind: langevin, samples: {n}, steps: 40, step_size: 0.02}}
+    sampler: {{kind: langevin, samples: {n}, steps: 40, step_size: 0.04,
+              init: {{kind: gaussian, mean: [-1.0, 0.0], std: 0.4}}}}
     filter: {FILTERS[kind].replace("%s", str([1.0] * len(names)))}
     """
     problem = build(loads(text), progress=Silent())
