@@ -5,10 +5,12 @@ rounding is bounded. It finds the few that may be inside; these are decided as `
 the set itself is asked where float64 does not suffice. So the count is exact, for the coordinates as saved.
 
 A run counts each cloud after its step, and a filter may count the same cloud before the next one: what the
-run found (`counted`) is kept for the last cloud alone, a tensor that is still the same one, unchanged. So is
+run found (`counted`) is kept of the last few clouds, as of runs turn about, while a cloud's tensor is still
+the same one, unchanged. So is
 what a filter found of a proposal (`keep`), which most often is the cloud that the run counts next.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import ref
@@ -73,7 +75,7 @@ class _Proposed(NamedTuple):
         return [n - a + b for n, a, b in zip(numbers, was, now, strict=True)]
 
 
-_last: list[tuple[_Cloud, Int[Tensor, "m"]]] = []
+_last = deque[tuple[_Cloud, Int[Tensor, "m"]]](maxlen=8)
 _proposed: list[_Proposed] = []
 
 
@@ -103,7 +105,8 @@ def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "
     found = _count(sets, x) if known is None else torch.from_numpy(np.array(known))
     cloud = _Cloud.of(sets, x)
     _proposed.clear()
-    _last[:] = [] if cloud is None else [(cloud, found)]
+    if cloud is not None:
+        _last.append((cloud, found))
     return found
 
 

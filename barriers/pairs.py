@@ -164,18 +164,47 @@ def _beside_one(
     return rows, chances[rows], columns_of(gradient[torch.from_numpy(rows)])
 
 
+class _Balls(NamedTuple):
+    """Balls as pairs with them are found: their centres, and twice those; their shells, of each or of all;
+    `κ` of `near_balls`.
+    """
+
+    centers: Float[np.ndarray, "d b"]
+    twice: Float[Tensor, "b d"]
+    shells: Float[np.ndarray, "4 b"] | Float[np.ndarray, "4 1"]
+    κ: Float[Tensor, "b 1"]
+
+
 def _beside_balls(balls: Sequence[Ball], y: Tensor, noise: Noise) -> Pairs:
     (n, d), columns = y.shape, columns_of(y)
-    c = torch.stack([ball.center for ball in balls]).to(y.dtype)
-    shells, within = zip(*(shell(ball.radius, d, noise.std, columns.dtype) for ball in balls), strict=True)
-    found, starts = near_balls(c, within, torch.from_numpy(columns))
+    centers, radii = tuple(ball.center for ball in balls), tuple(ball.radius for ball in balls)
+    ε, versions = allowance(d, y.dtype, y.dtype), tuple(c._version for c in centers)
+    own = _as_found(centers, versions, radii, noise.std, y.dtype, ε)
+    found, starts = _near(own.twice, own.κ, torch.from_numpy(columns), ε)
     sizes = np.diff(starts)
     particle = found.numpy() - np.repeat(n * np.arange(len(balls)), sizes)
     offset = columns.take(particle, axis=1)
-    offset -= np.repeat(c.numpy().T, sizes, axis=1)
-    table = np.array(shells, columns.dtype).T
-    table = table[:, :1] if len(set(shells)) == 1 else np.repeat(table, sizes, axis=1)
+    offset -= np.repeat(own.centers, sizes, axis=1)
+    table = own.shells if own.shells.shape[1] == 1 else np.repeat(own.shells, sizes, axis=1)
     return Near(particle, starts, offset, table).chances()
+
+
+@lru_cache(maxsize=16)
+def _as_found(
+    centers: tuple[Tensor, ...],
+    versions: tuple[int, ...],
+    radii: tuple[float, ...],
+    std: float,
+    dtype: torch.dtype,
+    ε: float,
+) -> _Balls:
+    """These balls, for positions of this dtype. versions: of the centres, of which one may be written to."""
+    c = torch.stack(centers).to(dtype)
+    numbers = c.numpy(force=True)
+    shells, within = zip(*(shell(r, c.shape[1], std, numbers.dtype) for r in radii), strict=True)
+    table = np.array(shells, numbers.dtype).T
+    table = table[:, :1] if len(set(shells)) == 1 else table
+    return _Balls(np.array(numbers.T, order="C"), 2 * c, table, _limit(c, within, ε))
 
 
 def _taken(shells: Float[np.ndarray, "4 p"], at: Int[np.ndarray, "q"]) -> Float[np.ndarray, "4 k"]:
@@ -194,12 +223,24 @@ def near_balls(
 
     precision: the coordinates are known to that of this dtype, theirs by default.
     """
-    dtype, centers = columns.dtype, c.numpy(force=True)
-    ε, lengths = allowance(len(columns), dtype, precision or dtype), np.array(within, centers.dtype)
-    κ = (1 + ε) * lengths * lengths - (1 - ε) * (centers * centers).sum(1) + 64 * torch.finfo(dtype).tiny
-    inside = torch.addmm(torch.from_numpy(κ).to(c.device)[:, None], 2 * c, columns)
+    ε = allowance(len(columns), columns.dtype, precision or columns.dtype)
+    return _near(2 * c, _limit(c, within, ε), columns, ε)
+
+
+def _limit(c: Float[Tensor, "b d"], within: Sequence[float], ε: float) -> Float[Tensor, "b 1"]:
+    """κ = within² − ‖c‖², and what rounding allows."""
+    centers = c.numpy(force=True)
+    lengths = np.array(within, centers.dtype)
+    κ = (1 + ε) * lengths * lengths - (1 - ε) * (centers * centers).sum(1) + 64 * torch.finfo(c.dtype).tiny
+    return torch.from_numpy(κ).to(c.device)[:, None]
+
+
+def _near(
+    twice: Float[Tensor, "b d"], κ: Float[Tensor, "b 1"], columns: Float[Tensor, "d n"], ε: float
+) -> tuple[Int[Tensor, "p"], Int[np.ndarray, "s"]]:
+    inside = torch.addmm(κ, twice, columns)
     pairs = where_not_less(inside, (columns * columns).sum(0).mul_(1 - ε))  # NaN is near
-    ends = columns.shape[1] * np.arange(len(c) + 1)
+    ends = columns.shape[1] * np.arange(len(twice) + 1)
     return pairs, pairs.numpy(force=True).searchsorted(ends)
 
 

@@ -28,7 +28,6 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
@@ -38,26 +37,24 @@ from barriers.filters import nearby
 from barriers.filters.ahead import Ahead, PredictiveMemory, chances
 from barriers.filters.base import FilterInfo, Promise, insides
 from barriers.filters.bounded import bounded
-from barriers.filters.movable import Found, Reached, Size, searched, summed_by
+from barriers.filters.movable import Found
 from barriers.filters.nearby import Among, with_other
-from barriers.filters.one_set import AIM, MEMORY, OneSet, infeasible
+from barriers.filters.one_set import AIM, MEMORY, infeasible
 from barriers.filters.push import narrowed, out_of
 from barriers.filters.search import Search
+from barriers.filters.several_sets import SeveralSets
 from barriers.filters.some_clouds import put_back, some
 from barriers.filters.whole import HERE, Whole
 from barriers.noise import Noise
-from barriers.pairs import Pairs, beside
 from barriers.predicted import exact, with_distances
 from barriers.qp.dual import OnInfeasible
 from barriers.sets.base import UnsafeSet
-from barriers.shell import WANDER
-from barriers.small import rows_of
 
 FARTHEST = 4.0
 """The default limit of the change of any coordinate in one step, in standard deviations of the noise."""
 
 
-class PredictiveFilter(OneSet):
+class PredictiveFilter(SeveralSets):
     """Keeps the mass inside each set after the noise within β, in expectation given the cloud, at barrier
     rate α.
     """
@@ -127,13 +124,14 @@ class PredictiveFilter(OneSet):
                 return self._single(x, drift, memory)
             if x.shape[1] < nearby.FEWEST:
                 return self._several(x, drift, memory)
+        one = x.dim() == 2 and x.device.type == "cpu"
+        if one and len(self.sets) > 1 and self.whole.size(x) >= nearby.FEWEST:
+            return self._large(x, drift, memory)
         β = self.limits.to(x.device)
         error = self._error(x, memory)
         L = β - math.exp(-self.rate * self.step_size) * (β - memory.predicted)
         y = torch.add(x, self._mapped(drift), alpha=self.step_size)
-        one, large = y.dim() == 2 and y.device.type == "cpu", self.whole.size(y) >= nearby.FEWEST
-        sparse = one and large and len(self.sets) > 1
-        found = (self._sparse if sparse else self._dense)(y, error, L, memory.multipliers)
+        found = self._dense(y, error, L, memory.multipliers)
         mean, violation, μ = found.mean, found.violation, found.multipliers
         if found.change is not None:
             drift = drift + found.change / self.step_size
@@ -151,32 +149,6 @@ class PredictiveFilter(OneSet):
             ahead, μ = self._filtered(over, y, error, L, guess, ahead)
             change = ahead.change
         return Found(change, ahead.mean, ahead.violation, μ)
-
-    @np.errstate(all="ignore")
-    def _sparse(self, y: Tensor, error: Tensor, L: Tensor, guess: Tensor) -> Found:
-        """The same for one large cloud and several constraints, by pairs of near particles and sets."""
-        start, size = beside(self.sets, y, self.noise), Size(len(y), y.shape[1], self.whole.size(y))
-        ε, limit = error.numpy(force=True), L.numpy(force=True)
-        mean = summed_by(self.whole, start.sums) / size.whole + ε
-        nobody, nothing = np.arange(0), np.empty((size.d, 0), np.float32)
-        found = Reached(mean, mean - limit, np.zeros_like(mean), nobody, nothing)
-        if not (found.violation > 0).any():
-            return Found(None, *map(torch.from_numpy, found[:3]))
-
-        def moved(rows: np.ndarray, change: np.ndarray) -> Pairs:
-            return beside(self.sets, y[torch.from_numpy(rows)] + self._mapped(rows_of(change)), self.noise)
-
-        aim = AIM * np.array(self.betas)
-        found = searched(start, moved, size, found, ε, aim, self.whole, WANDER * self.noise.std)
-        longest = torch.tensor(np.absolute(found.change).max(initial=0.0), dtype=torch.float64)
-        if bool(self.whole.largest(longest) <= self._farthest()) and (found.violation <= 0).all():
-            moves, rows = rows_of(found.change).to(y), torch.from_numpy(found.rows)
-            change = torch.zeros_like(y).index_copy_(0, rows, moves)
-            return Found(change, *map(torch.from_numpy, found[:3]))
-        dense = self._ahead_of(y, torch.zeros_like(y), error, L)
-        first = torch.from_numpy(found.multipliers)
-        μ, led = self._bounded(y, dense, first, error, L, self._farthest())
-        return Found(led.change, led.mean, led.violation, μ)
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         """The expected mass inside after the step that led to x."""

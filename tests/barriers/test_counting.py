@@ -89,7 +89,7 @@ def test_a_tensor_of_inference_mode_has_no_version() -> None:
 def test_nothing_is_held() -> None:
     ball, x = Asked(), cloud()
     counted([ball], x)
-    ((last, _),) = counting._last
+    last, _ = counting._last[-1]
     assert last.x() is x
     del x
     assert last.x() is None
