@@ -106,6 +106,7 @@ def test_planted_fault_no_allowance_for_rounding(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pairs, "allowance", lambda *_: 0.0)
     monkeypatch.setattr(shell, "WANDER", 0.0)
     monkeypatch.setattr(pairs, "shell", shell.shell.__wrapped__)
+    monkeypatch.setattr(pairs, "_as_found", pairs._as_found.__wrapped__)
     with pytest.raises(AssertionError):
         test_far_from_the_origin_nothing_is_left_out()
 
@@ -113,6 +114,7 @@ def test_planted_fault_no_allowance_for_rounding(monkeypatch: pytest.MonkeyPatch
 def test_planted_fault_a_margin_that_leaves_out_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "beyond", lambda dtype: 2.0)
     monkeypatch.setattr(pairs, "shell", shell.shell.__wrapped__)
+    monkeypatch.setattr(pairs, "_as_found", pairs._as_found.__wrapped__)
     with pytest.raises(AssertionError):
         must_agree(RING, clouds(F64)["spread out"], Noise(σ))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from barriers import pairs, predicted, shell
-from barriers.filters import nearby, predictive
+from barriers.filters import nearby, several_sets
 from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.whole import HERE
 from barriers.noise import Noise
@@ -160,5 +160,6 @@ def test_planted_fault_pairs_that_are_never_searched_for_again(monkeypatch: pyte
     right = entered()
     monkeypatch.setattr(shell, "WANDER", -8.4)  # only what is inside now
     monkeypatch.setattr(pairs, "shell", shell.shell.__wrapped__)
-    monkeypatch.setattr(predictive, "WANDER", 1e9)
+    monkeypatch.setattr(pairs, "_as_found", pairs._as_found.__wrapped__)
+    monkeypatch.setattr(several_sets, "WANDER", 1e9)
     assert float((entered()[2] - right[2]).abs().max()) > 1e-4
