@@ -10,7 +10,6 @@ the same one, unchanged. So is
 what a filter found of a proposal (`keep`), which most often is the cloud that the run counts next.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import ref
@@ -27,6 +26,8 @@ from barriers.sets.pull import Pulled
 
 MANY = 4096
 """Of fewer pairs of a particle and a ball, each set counts for itself."""
+CLOUDS = 16
+"""So many clouds that are still there are remembered."""
 FAR = 1e15
 """Up to this size of the numbers of a ball no square overflows."""
 
@@ -75,7 +76,7 @@ class _Proposed(NamedTuple):
         return [n - a + b for n, a, b in zip(numbers, was, now, strict=True)]
 
 
-_last = deque[tuple[_Cloud, Int[Tensor, "m"]]](maxlen=8)
+_last: list[tuple[_Cloud, Int[Tensor, "m"]]] = []
 _proposed: list[_Proposed] = []
 
 
@@ -106,7 +107,8 @@ def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "
     cloud = _Cloud.of(sets, x)
     _proposed.clear()
     if cloud is not None:
-        _last.append((cloud, found))
+        alive = [kept for kept in _last if kept[0].x() is not None]
+        _last[:] = [*alive[1 - CLOUDS :], (cloud, found)]
     return found
 
 

@@ -17,13 +17,16 @@ from barriers.arrays import Tensor, torch
 from barriers.filters import nearby
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS
-from barriers.filters.normal import depth
+from barriers.filters.normal import beyond, depth
+from barriers.filters.push import NARROW
 from barriers.filters.pushes import narrowing
 from barriers.filters.whole import Whole
 from barriers.pairs import Pairs, of_each_set
 
 NEARLY = 0.99
 """A constraint at more than this share of its limit often becomes violated when others push."""
+SPARE = 1e-2
+"""What is left for a push that is larger than its chance tells."""
 Numbers = Float[np.ndarray, "m"]
 """One number for each constraint."""
 
@@ -72,25 +75,24 @@ class Movable:
         self.active, self.whole, self.size, d = active, whole, size, size.d
         self.has = np.zeros(len(pairs.starts) - 1, dtype=bool)
         self.has[active] = True
-        at, which_set = pairs.of(active)
-        gradient = pairs.gradient(at)
-        steep = _that_count(gradient, which_set, len(active), whole, 0.1 * least(gradient.dtype) ** 0.5)
-        at, which_set, gradient = at[steep], which_set[steep], gradient.take(steep, axis=1)
-        particle = pairs.particle[at]
+        at, which_set = _that_may_count(pairs, active, whole)
+        particle, gradient = pairs.particle[at], pairs.gradient(at)
         push = narrowing(depth(pairs.chance[at])) * gradient
         place = np.full(size.here, -1)
-        place[particle[_that_count(push, which_set, len(active), whole, least(push.dtype))]] = 0
+        place[particle[_that_count(push, which_set, len(active), whole)]] = 0
         self.rows = np.flatnonzero(place == 0)
         place[self.rows] = np.arange(len(self.rows))
-        which = np.flatnonzero(place[pairs.particle] >= 0)
-        starts = which.searchsorted(pairs.starts)
-        self.others = pairs.sums - of_each_set(np.add, pairs.chance[which].astype(np.float64), starts)
+        moves = place[pairs.particle] >= 0
+        which = np.flatnonzero(moves)
+        self.starts = which.searchsorted(pairs.starts)
+        self.others = pairs.sums - of_each_set(np.add, pairs.chance[which].astype(np.float64), self.starts)
         self.near = None if pairs.near is None else pairs.near.among(which, place)
-        among = np.flatnonzero(place[particle] >= 0)
-        first = which_set[among] * (d * len(self.rows)) + place[particle[among]]
-        self.push = self._dense(push.take(among, axis=1), first)
+        among = np.flatnonzero(moves[at])
+        self.at = moves.cumsum()[at[among]] - 1
+        self.first = which_set[among] * (d * len(self.rows)) + place[particle[among]]
+        self.push = self._dense(push.take(among, axis=1), self.first)
         self.across = torch.from_numpy(self.push).T
-        self.start = self._dense(gradient.take(among, axis=1), first)
+        self.start = self._dense(gradient.take(among, axis=1), self.first)
 
     def change(self, μ: Float[np.ndarray, "a"]) -> Float[np.ndarray, "d r"]:
         """−Σ μ_k g_k of these particles."""
@@ -114,7 +116,9 @@ class Movable:
 
     def _slopes(self, pairs: Pairs | None) -> Float[np.ndarray, "a a"]:
         gradient = self.start
-        if pairs is not None:
+        if pairs is not None and pairs.near is not None and pairs.near is self.near:
+            gradient = self._dense(pairs.gradient(self.at), self.first)
+        elif pairs is not None:
             at, which_set = pairs.of(self.active)
             first = which_set * (self.size.d * len(self.rows)) + pairs.particle[at]
             gradient = self._dense(pairs.gradient(at), first)
@@ -209,14 +213,32 @@ def least(dtype: np.dtype[Any]) -> float:
     return nearby.negligible(torch.from_numpy(np.empty(0, dtype)).dtype)
 
 
+def _that_may_count(
+    pairs: Pairs, active: Int[np.ndarray, "a"], whole: Whole
+) -> tuple[Int[np.ndarray, "q"], Int[np.ndarray, "q"]]:
+    """The places of the pairs of these sets, in ascending order, whose push may be more than the share of the
+    largest one of their set, and which of the sets each is of: as a chance Φ(t), whose t has about the slope
+    1/σ, is pushed by e^{−t²/2W²} of the most.
+    """
+    share = SPARE * least(pairs.chance.dtype)
+    largest = whole.largest(torch.from_numpy(of_each_set(np.maximum, pairs.chance, pairs.starts)[active]))
+    t = np.minimum(depth(largest.numpy()).astype(np.float64), 0.0)
+    enough = beyond(np.sqrt(t * t - 2 * NARROW**2 * math.log(share)))
+    places = []
+    for k, cut in zip(active.tolist(), enough.tolist(), strict=True):
+        begin, end = pairs.starts[k], pairs.starts[k + 1]
+        places.append(np.flatnonzero(pairs.chance[begin:end] >= cut) + begin)
+    return np.concatenate(places), np.repeat(np.arange(len(active)), [len(own) for own in places])
+
+
 def _that_count(
-    push: Float[np.ndarray, "d q"], which_set: Int[np.ndarray, "q"], sets: int, whole: Whole, share: float
+    push: Float[np.ndarray, "d q"], which_set: Int[np.ndarray, "q"], sets: int, whole: Whole
 ) -> Int[np.ndarray, "k"]:
-    """The pairs whose push is more than this share of the largest one of their set."""
+    """The pairs whose push is not negligible beside the largest one of their set."""
     size = np.absolute(push).max(0, initial=0.0)
     starts = which_set.searchsorted(np.arange(sets + 1))
     largest = torch.from_numpy(of_each_set(np.maximum, size, starts))
-    enough = share * whole.largest(largest).numpy()
+    enough = least(push.dtype) * whole.largest(largest).numpy()
     return np.flatnonzero(size > enough[which_set])
 
 
