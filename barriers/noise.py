@@ -15,9 +15,9 @@ from barriers.arrays import Tensor, torch
 DENSITY = 0.3989422804014327
 SQRT2 = 1.4142135623730951
 """1/√(2π), and √2: Φ(t) = erfc(−t/√2)/2, which keeps its digits far outside, as torch's ndtr does not."""
-BEYOND = {torch.float32: 6.0}
+BEYOND = {torch.float32: 5.5}
 """So many standard deviations away (8.5 in other dtypes) a set is too far away for a chance of this dtype: in
-float32 Φ is known to 6e-8, and Φ(−6) is 1e-9.
+float32 Φ is known to 6e-8, and Φ(−5.5) is 2e-8.
 """
 
 

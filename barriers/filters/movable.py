@@ -250,9 +250,19 @@ def _stepped(
         return alone
     try:
         ν: np.ndarray = np.linalg.solve(S, S @ μ + over)
-        np.linalg.cholesky(S + S.T)
-        if (ν > 0).all():
-            return ν
     except np.linalg.LinAlgError:
-        pass
+        ν = np.zeros_like(μ)
+    if (ν > 0).all() and _is_definite(S + S.T):
+        return ν
     return advanced(*(torch.from_numpy(part) for part in (S, μ, over))).numpy()
+
+
+def _is_definite(H: Float[np.ndarray, "a a"]) -> bool:
+    """Whether a symmetric matrix is positive definite, which most often its diagonal tells."""
+    if (2 * H.diagonal() > np.absolute(H).sum(1)).all():
+        return True
+    try:
+        np.linalg.cholesky(H)
+    except np.linalg.LinAlgError:
+        return False
+    return True
