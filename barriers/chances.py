@@ -15,7 +15,7 @@ from barriers.pairs import ball_of, chance_along
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.shell import shell
-from barriers.small import Columns, columns_of, rows_of, summed
+from barriers.small import Columns, as_columns, rows_of, summed
 
 
 class Chances:
@@ -38,7 +38,7 @@ def chances(unsafe: UnsafeSet, y: Columns, noise: Noise) -> Chances:
     found = chance_along(unsafe, rows_of(y).flatten(0, -2), noise._replace(every=True))
 
     def gradient() -> Columns:
-        return columns_of(found.gradient.reshape(*y.shape[1:], len(y)))
+        return as_columns(found.gradient.reshape(*y.shape[1:], len(y)))
 
     return Chances(found.value.numpy(force=True).reshape(y.shape[1:]), gradient)
 
@@ -56,7 +56,7 @@ def mapped(change: Columns, noise: Noise) -> Columns:
     if noise.factor is None:
         return change
     rows = rows_of(change)
-    return columns_of(rows @ noise.factor.to(rows.dtype).T)
+    return as_columns(rows @ noise.factor.to(rows.dtype).T)
 
 
 def _in_ball(ball: Ball, y: Columns, noise: Noise) -> Chances:

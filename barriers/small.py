@@ -42,8 +42,13 @@ def columns_of(y: Float[Tensor, "*q n d"]) -> Columns:
     return np.array(rows.T if rows.ndim == 2 else rows.transpose(-1, *range(rows.ndim - 1)), order="C")
 
 
+def as_columns(y: Float[Tensor, "*q n d"]) -> Columns:
+    """The same, to be read only: many coordinates stay where they are, as whole rows are long enough."""
+    return y.movedim(-1, 0).numpy(force=True) if y.shape[-1] > FEW else columns_of(y)
+
+
 def rows_of(y: Columns) -> Float[Tensor, "*q n d"]:
-    """Positions particle by particle, in memory of their own."""
+    """Positions particle by particle: few coordinates in memory of their own, many to be read only."""
     if len(y) > FEW:
         return torch.from_numpy(y).movedim(0, -1).contiguous()
     rows = y.T if y.ndim == 2 else y.transpose(*range(1, y.ndim), 0)

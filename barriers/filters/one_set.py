@@ -22,7 +22,7 @@ from barriers.noise import Noise
 from barriers.predicted import Chance
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
-from barriers.small import Columns, columns_of, rows_of
+from barriers.small import Columns, as_columns, columns_of, rows_of
 
 AIM = 1e-6
 """Newton's target is inside the limit by this share of it."""
@@ -117,7 +117,7 @@ class OneSet(ABC):
             error = error + weight * (found - error)
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
-        at = columns_of(y)
+        at = as_columns(y)
         found = chances(unsafe, at, self.noise)
         mean, μ = several.means(found.value) + error, np.zeros_like(error)
         which = (mean > L).nonzero()[0]

@@ -21,7 +21,7 @@ from barriers.filters.pushes import Pushes, along
 from barriers.noise import Noise
 from barriers.pairs import ball_of, beside
 from barriers.sets.base import UnsafeSet
-from barriers.small import FEW, Columns, columns_of
+from barriers.small import FEW, Columns, as_columns, columns_of
 
 
 class Ahead(NamedTuple):
@@ -54,7 +54,7 @@ class Tried(NamedTuple):
 def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
     """The chances of all particles, or of those near the set."""
     if len(y) < nearby.FEWEST:
-        at = columns_of(y)
+        at = as_columns(y)
         found = chances(unsafe, at, noise)
         return Ahead(found, None, at, total(found.value))
     ball = ball_of(unsafe) if noise.factor is None and y.shape[1] <= FEW else None
