@@ -247,7 +247,8 @@ exact.register(Columns)(lambda unsafe, noise: exact(unsafe.inner, noise))
 
 def _beyond(s: Tensor, ds: Tensor, σ: Tensor) -> Chance:
     """Φ(−s/σ): a half-space at signed distance s whose noise has standard deviation σ."""
-    return Chance(ndtr(-s / σ), (-_density(s / σ) / σ)[..., None] * ds)
+    t = s / σ
+    return Chance(ndtr(-t), lambda: (-_density(t) / σ)[..., None] * ds)
 
 
 def _between(a: Tensor, lower: Tensor | float, upper: Tensor | float, σ: Tensor) -> tuple[Tensor, Tensor]:

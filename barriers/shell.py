@@ -35,10 +35,13 @@ class Shell(NamedTuple):
         self, ρ: Float[np.ndarray, "*q p"]
     ) -> tuple[Float[np.ndarray, "*q p"], Float[np.ndarray, "2 *q p"]]:
         """P(|ρ + σξ| ≤ reach), and (ρ ∓ reach)/√2σ."""
-        z = np.empty((2, *ρ.shape), ρ.dtype)
         scaled = ρ * self.scale
-        np.subtract(scaled, self.reach, out=z[0])
-        np.add(scaled, self.reach, out=z[1])
+        if isinstance(self.reach, float):
+            z = scaled + _both_ways(self.reach, ρ.ndim, ρ.dtype)
+        else:
+            z = np.empty((2, *ρ.shape), ρ.dtype)
+            np.subtract(scaled, self.reach, out=z[0])
+            np.add(scaled, self.reach, out=z[1])
         np.minimum(z, FARTHEST.get(z.itemsize, 26.0), out=z)
         far, near = torch.special.erfc(torch.from_numpy(z)).numpy()
         far -= near
@@ -54,6 +57,12 @@ class Shell(NamedTuple):
         φ_near *= self.height
         found: np.ndarray = φ_near
         return found
+
+
+@lru_cache(maxsize=256)
+def _both_ways(reach: float, dimensions: int, dtype: np.dtype[Any]) -> Float[np.ndarray, "2 *q"]:
+    """∓reach, as added to numbers of so many dimensions."""
+    return np.array([-reach, reach], dtype).reshape(2, *[1] * dimensions)
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@ one cloud or of each of several, in numpy, whose operations on so few numbers ta
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -28,7 +29,7 @@ class Flat:
         np.divide(slope, density(self.s), out=c)  # a depth is finite, and its density not 0
         np.multiply(c, c, out=squared)
         np.multiply(squared, c, out=cubed)
-        self.signs = np.array([-DENSITY, DENSITY, DENSITY]).reshape(3, *[1] * (t.ndim - 1)) / n
+        self.signs = _signs(n, t.ndim)
         self.bends = self._derivatives(self.s)[1:]
         """The second and the third derivative at μ = 0."""
 
@@ -60,6 +61,12 @@ class Flat:
         parts *= self.powers
         found: np.ndarray = parts.sum(-1) * self.signs
         return found
+
+
+@lru_cache(maxsize=64)
+def _signs(n: int, dimensions: int) -> Float[np.ndarray, "3 ..."]:
+    """The signs and the heights of the means of the derivatives."""
+    return np.array([-DENSITY, DENSITY, DENSITY]).reshape(3, *[1] * (dimensions - 1)) / n
 
 
 def stepped(

@@ -65,7 +65,7 @@ class OneSet(ABC):
     def _single(self, x: Tensor, drift: Tensor, memory: PredictiveMemory) -> Applied:
         """`apply` to one cloud of one process with one constraint: the same numbers, in fewer calls."""
         (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, x.shape[0]
-        predicted, computed, error, steps = (float(part) for part in memory[:4])
+        predicted, computed, error, steps = (part.item() for part in memory[:4])
         if not self.exactly[0]:
             found = inside_each(self.sets, x).item() / n - computed
             error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
@@ -75,12 +75,12 @@ class OneSet(ABC):
         mean, μ = ahead.total / n + error, 0.0
         if mean > L:
             μ, mean, faster = self._pushed(y, ahead, error, L)
-            drift = drift + faster
+            drift = faster.add_(drift)
         shortfall = max(mean - L, 0.0)
         if self.on_infeasible == "raise" and shortfall > 0:
             raise infeasible([shortfall])
-        numbers = np.array([[min(mean, L)], [mean - error], [error], [μ], [mean], [μ / h], [shortfall]])
-        rows = torch.from_numpy(numbers).unbind()
+        numbers = np.array([min(mean, L), mean - error, error, μ, mean, μ / h, shortfall])
+        rows = torch.from_numpy(numbers[:, None]).unbind()
         after = PredictiveMemory(rows[0], rows[1], rows[2], torch.from_numpy(np.array(steps + 1)), rows[3])
         return drift, after, FilterInfo(*rows[4:])
 

@@ -48,7 +48,9 @@ class Tried(NamedTuple):
 
     def longest(self) -> float:
         """The largest change of a coordinate; 0 where nothing is changed, NaN where one is NaN."""
-        return float(np.absolute(self.change).max()) if self.change is not None and self.change.size else 0.0
+        if self.change is None or not self.change.size:
+            return 0.0
+        return float(np.maximum(self.change.max(), -self.change.min()))
 
 
 def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
