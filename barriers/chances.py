@@ -46,7 +46,7 @@ def chances(unsafe: UnsafeSet, y: Columns, noise: Noise) -> Chances:
 def near(ball: Ball, y: Float[np.ndarray, "d n"], noise: Noise) -> Int[np.ndarray, "k"]:
     """The particles within BEYOND standard deviations of a ball, and some more."""
     _, within = shell(ball.radius, len(y), noise.std, y.dtype)
-    offset = y - ball.center.numpy(force=True).astype(y.dtype)[:, None]
+    offset = y - ball.middle(y.dtype, 2)
     offset *= offset
     return np.flatnonzero(~(summed(offset) > within * within))  # NaN is near
 
@@ -61,8 +61,7 @@ def mapped(change: Columns, noise: Noise) -> Columns:
 
 def _in_ball(ball: Ball, y: Columns, noise: Noise) -> Chances:
     own, _ = shell(ball.radius, len(y), noise.std, y.dtype)
-    center = ball.center.numpy(force=True).astype(y.dtype)
-    offset = y - center.reshape(-1, *(1,) * (y.ndim - 1))
+    offset = y - ball.middle(y.dtype, y.ndim)
     ρ = summed(offset * offset)
     ρ += own.tiny
     np.sqrt(ρ, out=ρ)

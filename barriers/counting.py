@@ -50,8 +50,9 @@ class _Cloud(NamedTuple):
 
     def asked(self, sets: Sequence[UnsafeSet], x: Tensor) -> bool:
         """Whether x is this cloud, unchanged, and these are the sets."""
-        same = len(self.sets) == len(sets) and all(a() is s for a, s in zip(self.sets, sets, strict=True))
-        return same and self.still(x)
+        if not self.still(x) or len(self.sets) != len(sets):
+            return False
+        return all([a() is s for a, s in zip(self.sets, sets, strict=True)])
 
 
 class _Proposed(NamedTuple):
@@ -114,7 +115,7 @@ def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "
 
 def inside_each(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
     """The number of rows that each set contains."""
-    for cloud, found in _last:
+    for cloud, found in reversed(_last):
         if cloud.asked(sets, x):
             return found.clone()
     return _count(sets, x)

@@ -90,7 +90,7 @@ class OneSet(ABC):
         at, rows = single.least_push(
             self.sets[0], y, self.noise, ahead, error, L, AIM * self.betas[0], farthest
         )
-        if at.change is None or at.violation > 0 or not at.longest() <= farthest:  # NaN is too far
+        if at.change is None or at.violation > 0 or not at.longest <= farthest:  # NaN is too far
             if ahead.rows is None:
                 one = several.Clouds.of(ahead, error, L)
                 found, pushed = np.array([at.multiplier]), several.Pushed.of(at, one)

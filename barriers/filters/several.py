@@ -118,7 +118,7 @@ def least_push(
         here = single.Tried(first.item(r), at.change[r], *_of(at, r), partial(slopes.item, r))
         y, one = (np.ascontiguousarray(part[:, r]) for part in (clouds.y, push))
         own = single.pushed(unsafe, y, noise, one, clouds.error.item(r), clouds.limit.item(r))
-        found = single.continued(own, begun, here, aim, lambda one: not one.longest() <= farthest)
+        found = single.continued(own, begun, here, aim, lambda one: not one.longest <= farthest)
         first[r], at.mean[r], at.violation[r] = found.multiplier, found.mean, found.violation
         at.change[r] = 0.0 if found.change is None else found.change
     return first, at, push

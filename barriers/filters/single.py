@@ -6,6 +6,8 @@ Of a large cloud only the particles near the boundary are looked at (`barriers.p
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +23,7 @@ from barriers.filters.pushes import Pushes, along
 from barriers.noise import Noise
 from barriers.pairs import ball_of, beside
 from barriers.sets.base import UnsafeSet
-from barriers.small import FEW, Columns, as_columns, columns_of
+from barriers.small import FEW, MOST, Columns, as_columns, columns_of
 
 
 class Ahead(NamedTuple):
@@ -35,7 +37,8 @@ class Ahead(NamedTuple):
     total: float
 
 
-class Tried(NamedTuple):
+@dataclass(eq=False)
+class Tried:
     """A multiplier, the change of the particles and the mean chance with it, by how much that is too large,
     and by how much it falls per unit of the multiplier, which is asked for where it is needed.
     """
@@ -46,11 +49,14 @@ class Tried(NamedTuple):
     violation: float
     falls: Callable[[], float]
 
+    @cached_property
     def longest(self) -> float:
         """The largest change of a coordinate; 0 where nothing is changed, NaN where one is NaN."""
         if self.change is None or not self.change.size:
             return 0.0
-        return float(np.maximum(self.change.max(), -self.change.min()))
+        if self.change.size > MOST:
+            return float(np.maximum(self.change.max(), -self.change.min()))
+        return float(np.absolute(self.change).max())
 
 
 def ahead_of(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Ahead:
@@ -99,7 +105,7 @@ def least_push(
     start = Tried(0.0, None, mean, mean - L, lambda: falls)
     first = _first(t, slope, n, start, aim)
     tried = pushed(unsafe, at, noise, push, error, L, n, others)
-    return least(tried, start, first, aim, lambda one: not one.longest() <= farthest), rows
+    return least(tried, start, first, aim, lambda one: not one.longest <= farthest), rows
 
 
 def pushed(

@@ -1,7 +1,7 @@
 """The ball {‖x − c‖ ≤ r}: s = ‖x − c‖ − r, ∇s = (x − c)/‖x − c‖, Δs = (d − 1)/‖x − c‖."""
 
 from functools import lru_cache
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Gt
@@ -25,6 +25,7 @@ class Ball(UnsafeSet):
     has_gradient = True
     example: ClassVar[dict[str, object]] = {"kind": "ball", "center": [0.5, -0.3], "radius": 0.8}
     center: Tensor
+    _middle: tuple[Tensor, int, np.dtype[Any], int, np.ndarray] | None = None
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Ball(UnsafeSet):
     @np.errstate(all="ignore")
     def _few_with_gradient(self, x: Float[np.ndarray, "n d"], tiny: float) -> tuple[Tensor, Tensor]:
         columns = np.array(x.T, order="C")
-        columns -= self.center.numpy(force=True).astype(x.dtype)[:, None]
+        columns -= self.middle(x.dtype, 2)
         length = squares(columns)
         length += tiny
         torch.from_numpy(length).sqrt_()  # whose rounding is not numpy's
@@ -101,6 +102,21 @@ class Ball(UnsafeSet):
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         offset, ρ = self.offset(x)
         return Jet(ρ - self.radius, offset / ρ[:, None], (x.shape[1] - 1) / ρ)
+
+    def middle(self, dtype: np.dtype[Any], axes: int) -> Float[np.ndarray, "d ..."]:
+        """The centre, as it is subtracted from positions [d, ...] of this dtype with so many axes; made anew
+        where the centre was replaced or written to.
+        """
+        center, kept = self._buffers["center"], self._middle
+        assert center is not None
+        if kept is None or kept[0] is not center or kept[1:4] != (center._version, dtype, axes):
+            numbers = center.numpy(force=True).astype(dtype).reshape(-1, *[1] * (axes - 1))
+            kept = center, center._version, dtype, axes, numbers
+            self.__dict__["_middle"] = kept
+        return kept[4]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_middle"}
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of the centre, so that derivatives stay finite there."""

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 
 from barriers.arrays import Tensor, torch
 from barriers.coordinates import Coordinates, identity
+from barriers.declared import declares
 from barriers.derivatives import Jet, Scalar, float64_jet, value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere, Nowhere
@@ -113,6 +114,9 @@ class Pulled(UnsafeSet):
         return self.level(x)
 
     def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
+        if declares(self.level, "has_gradient", "forward"):
+            found: tuple[Tensor, Tensor] = self.level.with_gradient(x)
+            return found
         return value_and_gradient(self.level, x)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
