@@ -7,9 +7,11 @@ The network is an MLP 2-128-128-128-1 with SiLU, float32, with the same paramete
 recorded and counted as `run` does it, with one ball (`16` is sixteen balls), at most 1 % of the particles in
 each. Peers: the samplers alone, torchebm's and ebmkit's Langevin on the same network in their own classes.
 The floor is the six matrix products of a gradient, with their outputs allocated beforehand. Processor time on
-one thread, in rounds turn about: of filters as in `benchmarks.takes`, of the others the least.
+one thread, in rounds turn about: of filters as in `benchmarks.takes`, of the others the least. Filters are
+measured in a process that keeps freed memory, as one of `lem-safe run` does (`lem_safe.memory`).
 """
 
+import json
 import math
 import subprocess
 import sys
@@ -24,6 +26,7 @@ import torch
 
 from benchmarks import peer_steps
 from benchmarks.takes import fitting, per_step
+from lem_safe import memory
 from lem_safe.energies.base import Energy
 from lem_safe.energies.images.convolutional import Convolutional
 from lem_safe.energies.mlp import MLP
@@ -52,21 +55,39 @@ sampler: {{kind: langevin, samples: {samples}, steps: 100000, step_size: 0.01,
 filter: {filter}
 """
 
-SECONDS = 0.05
-"""About how long a round takes."""
+SECONDS, FEWEST = 0.05, 5
+"""About how long a round takes, and of how many steps it is at least: of a search that takes long now and
+then, no round has more than its share.
+"""
 
 Work = Callable[[], object]
 
 
 def measure(part: str | None = None) -> list[dict[str, Any]]:
     """One row for each number of particles and filter, or peer: milliseconds a step and the ratio."""
-    measured = {"filters": _filters, "where": _where, "images": _images, "peers": _peers, "memory": _memory}
+    measured = {"peers": _peers, "memory": _memory}
+    measured |= {name: partial(_as_run, name) for name in ("filters", "where", "images")}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         return [row for name in ([part] if part else PARTS) for row in measured[name]()]
     finally:
         torch.set_num_threads(threads)
+
+
+def _as_run(part: str) -> list[dict[str, Any]]:
+    """The rows of a part, measured in a process of its own."""
+    work = f"from benchmarks.steps import told; print(told({part!r}))"
+    said = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True)
+    rows: list[dict[str, Any]] = json.loads(said.stdout.splitlines()[-1])
+    return rows
+
+
+def told(part: str) -> str:
+    """The rows of a part, as JSON, in a process that keeps freed memory from now on."""
+    memory.keep()
+    torch.set_num_threads(1)
+    return json.dumps({"filters": _filters, "where": _where, "images": _images}[part]())
 
 
 def least(works: Mapping[str, Work], rounds: int, seconds: float = SECONDS) -> dict[str, float]:
@@ -147,6 +168,7 @@ def _memory() -> list[dict[str, Any]]:
 
 def peak(kind: str, n: int = 1_000_000) -> int:
     """MiB at most held by this process, after three steps."""
+    memory.keep()
     with torch.no_grad():
         chain = _chain(_network(), n, [BALL], kind)
         for _ in range(3):
@@ -158,7 +180,7 @@ def peak(kind: str, n: int = 1_000_000) -> int:
 def _filtered(
     name: str, network: Energy, n: int, sets: Sequence[str], filters: Iterable[str]
 ) -> list[dict[str, Any]]:
-    kinds, steps = ("none", *filters), fitting(_chain(network, n, sets, "none"), SECONDS)
+    kinds, steps = ("none", *filters), max(FEWEST, fitting(_chain(network, n, sets, "none"), SECONDS))
     chains: dict[str, list[RecordedChain]] = {}
 
     def begun() -> dict[str, list[RecordedChain]]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from barriers.plain.needs import NeedsTorch
-from lem_safe import plainly, signals
+from lem_safe import memory, plainly, signals
 
 COLLECTED_AFTER = 100_000
 """Objects made before the garbage collector looks for cycles: with its default of 700 it looks through
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line as a process of its own, and returns its exit status."""
     signals.answer()
     gc.set_threshold(COLLECTED_AFTER)
+    memory.keep()
     try:
         from lem_safe.output import prepare
 
