@@ -32,8 +32,12 @@ class Key:
     def folded(cls, value: int, *data: int | str) -> int:
         """The value of that key."""
         state = value & _MASK
-        for word in cls.words(*data):
-            state = _mix(state ^ word)
+        for item in data:
+            if type(item) is int and 0 <= item <= _MASK:  # the one word of most folds
+                state = _mix(state ^ _mix(item))
+            else:
+                for word in cls.words(item):
+                    state = _mix(state ^ word)
         return state
 
     @staticmethod
@@ -77,7 +81,8 @@ class Key:
     ) -> Tensor:
         n = shape[0]
         if n <= BLOCK:
-            generator = self.fold(first).generator(device)
+            seed = self.folded(self.value, first) & (_MASK >> 1)
+            generator = torch.Generator(device=device).manual_seed(seed)
             return draw(shape, generator=generator, dtype=dtype, device=device)
         parts = [
             draw(

@@ -166,7 +166,8 @@ class Confined(NetworkEnergy):
         return 0.5 * self.confinement * squared_norm(offset), self.confinement * offset
 
     def _confining_gradient(self, x: Tensor) -> Tensor:
-        return (x - self.center.to(x.dtype)).mul_(self.confinement)
+        center = self.center
+        return (x - (center if center.dtype == x.dtype else center.to(x.dtype))).mul_(self.confinement)
 
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
         return self.confinement * squared_norm(V, None).sum()

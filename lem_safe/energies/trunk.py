@@ -11,7 +11,7 @@ because affine maps have no second derivative: the trace is exact after one forw
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 
@@ -199,7 +199,8 @@ class Perceptron(Trunk):
         )
 
     def _layers(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        layers = list(zip(held(self.matrices), held(self.biases), strict=True))
+        lists: Any = self._modules  # in a tenth of the time of the attributes
+        layers = list(zip(held(lists["matrices"]), held(lists["biases"]), strict=True))
         if layers[0][0].dtype == x.dtype:
             return layers
         return [(W.to(x.dtype), b.to(x.dtype)) for W, b in layers]

@@ -55,6 +55,20 @@ def filtered_drift(
     return drift_filter.apply(x, drift, memory) if drift_filter else (drift, memory, None)
 
 
+def moved_by(
+    drift_filter: DriftFilter | None,
+    x: Float[Tensor, "n d"],
+    gradient: Float[Tensor, "n d"],
+    step_size: float,
+    memory: Any,
+) -> tuple[Float[Tensor, "n d"], Any, FilterInfo | None]:
+    """h times the drift to use at x, a new tensor: of −∇U without a filter."""
+    if drift_filter is None:
+        return gradient * -step_size, memory, None
+    u, memory, info = drift_filter.apply(x, -gradient, memory)
+    return step_size * u, memory, info
+
+
 def filtered_step(
     step_filter: StepFilter | None,
     key: Key,

@@ -14,7 +14,7 @@ from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.blocks import gradient
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, told
+from lem_safe.samplers.hooks import begin, filtered_step, moved_by, observed, told
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
@@ -54,8 +54,8 @@ class Langevin:
         x, h = state.x, self.step_size
         refuse_half_a_graph(self.energy, x)
         g = gradient(self.energy, x)
-        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -g, state.drift_memory)
-        y = (h * u).add_(x).add_(key.fold("noise").normal(x).mul_(math.sqrt(2 * h)))
+        hu, drift_memory, drift_info = moved_by(self.drift_filter, x, g, h, state.drift_memory)
+        y = hu.add_(x).add_(key.fold("noise").normal(x).mul_(math.sqrt(2 * h)))
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory)
         surrogate = observed(self.drift_filter, y, drift_info, step_info)
