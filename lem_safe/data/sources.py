@@ -2,8 +2,7 @@
 user's own files.
 """
 
-from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,10 +15,10 @@ from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, 
 from lem_safe.data.images import IMAGES
 from lem_safe.data.mixture import Mixture
 from lem_safe.data.paths import PathFile
+from lem_safe.data.shipped import shipped
 from lem_safe.data.source import Dataset, DataSource, digest
-from lem_safe.data.tables import Table, checked, read_table
+from lem_safe.data.tables import Table, read_table
 from lem_safe.data.typed import Codec, Equality, TypedTable, holds_words, settings_of, typed_table
-from lem_safe.errors import BadInput
 
 Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; all of them by default.")]
 
@@ -68,7 +67,7 @@ class SklearnTable(DataSource):
 
     @cached_property
     def _rows(self) -> Table:
-        whole = _sklearn(self.table)
+        whole = shipped(self.table)
         return whole if self.chosen is None else whole.select(self.chosen)
 
 
@@ -166,25 +165,6 @@ def _names(table: Table) -> tuple[str, ...]:
 
 def _content(table: Table) -> str:
     return digest(*_names(table), str(table.values.shape), table.values.tobytes())
-
-
-@cache
-def _sklearn(name: str) -> Table:
-    try:
-        from sklearn import datasets
-    except ImportError:
-        raise BadInput(f"the table '{name}' ships with scikit-learn: pip install 'lem-safe[data]'") from None
-    loaders: dict[str, Callable[[], Any]] = {
-        "breast_cancer": datasets.load_breast_cancer,
-        "wine": datasets.load_wine,
-        "diabetes": lambda: datasets.load_diabetes(scaled=False),
-        "digits": datasets.load_digits,
-        "iris": datasets.load_iris,
-    }
-    if name not in loaders:
-        raise ValueError(f"SklearnTable: table must be one of {', '.join(loaders)}; got {name!r}")
-    bunch = loaders[name]()
-    return checked(bunch.data, [str(column) for column in bunch.feature_names], f"sklearn {name}")
 
 
 DATA: Kinds[Entry] = Kinds(
