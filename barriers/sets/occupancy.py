@@ -7,6 +7,7 @@ is free, at the border's distance plus the distance to the border; with `off_map
 is unsafe.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -154,14 +155,24 @@ def _signed_distance(
     """The distance of each cell's centre to the nearest of the other kind, less half a cell, negative in
     unsafe cells; from the bottom row up, with one more cell around the map, unsafe where `beyond` is.
     """
-    from scipy.ndimage import distance_transform_edt
-
     sampling = (float(size[1]), float(size[0]))
     filled = torch.nn.functional.pad(dark, (1, 1, 1, 1), value=beyond).flip(0).numpy()
-    out, into = distance_transform_edt(~filled, sampling), distance_transform_edt(filled, sampling)
-    half = min(sampling) / 2
-    signed = torch.as_tensor(out - into)
-    return signed - half * signed.sign()
+    signed = torch.as_tensor(_both_distances(filled.tobytes(), filled.shape, sampling).copy())
+    return signed - min(sampling) / 2 * signed.sign()
+
+
+@lru_cache(maxsize=4)
+def _both_distances(
+    filled: bytes, shape: tuple[int, int], sampling: tuple[float, float]
+) -> Float[np.ndarray, "rows across"]:
+    """The distance of each cell to the nearest of the other kind, negative in filled ones; of a map, which is
+    made into a region several times, computed once.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    cells = np.frombuffer(filled, dtype=bool).reshape(shape)
+    found: np.ndarray = distance_transform_edt(~cells, sampling) - distance_transform_edt(cells, sampling)
+    return found
 
 
 def _steepest(distance: Float[Tensor, "rows across"], size: Float[Tensor, "2"]) -> float:

@@ -1,6 +1,7 @@
 """`data: {kind: paths, ...}`: recorded paths to learn from, as rows of waypoints."""
 
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -10,7 +11,7 @@ from jaxtyping import Float64
 from typing_extensions import Doc
 
 from barriers.arrays import torch
-from lem_safe.data.episodes import Along, from_array, from_table, is_text_or_named, stacked
+from lem_safe.data.episodes import Along, Recorded, from_array, from_table, is_text_or_named, stacked
 from lem_safe.data.path_names import names_of_shape
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.errors import BadInput, Fault
@@ -83,7 +84,7 @@ class PathFile(DataSource):
                 raise BadInput(
                     Fault("says which columns hold the coordinates: columns: [x, y]", key="columns")
                 )
-            found = list(from_table(self.path, self.chosen, self.episode, self.order))
+            found = self._of_table(tuple(self.chosen))
         else:
             for key, said in (("columns", self.chosen), ("order", self.order), ("episode", self.episode)):
                 if said is not None and said != EPISODE:
@@ -95,6 +96,12 @@ class PathFile(DataSource):
         if len(found) < 3:
             raise BadInput(Fault(f"has {len(found)} paths; 3 or more are needed", str(self.path)))
         return stacked(found, self.waypoints, self.along)
+
+    def _of_table(self, columns: tuple[str, ...]) -> Sequence[Recorded]:
+        """The episodes of a table; of the same file, which a command asks for several times, read once."""
+        read = _episodes if self.path.is_file() else _episodes.__wrapped__
+        stamp = (self.path.stat().st_mtime_ns, self.path.stat().st_size) if self.path.is_file() else (0, 0)
+        return read(self.path, columns, self.episode, self.order, stamp)
 
     def _components(self, rows: Float64[np.ndarray, "n d"]) -> int:
         spread = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
@@ -109,3 +116,11 @@ class PathFile(DataSource):
             return self.wanted
         share = np.cumsum(spread**2) / np.sum(spread**2)
         return min(int(np.searchsorted(share, SHARE)) + 1, most)
+
+
+@lru_cache(maxsize=2)
+def _episodes(
+    path: Path, columns: tuple[str, ...], episode: str, order: str | None, stamp: tuple[int, int]
+) -> tuple[Recorded, ...]:
+    """The episodes of a table as it was at this time and size, to be read only."""
+    return tuple(from_table(path, columns, episode, order))
