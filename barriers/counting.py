@@ -4,121 +4,67 @@ The squared distances of n particles to m centres are one product of matrices, â
 rounding is bounded. It finds the few that may be inside; these are decided as `contains` decides them, and
 the set itself is asked where float64 does not suffice. So the count is exact, for the coordinates as saved.
 
-A run counts each cloud after its step, and a filter may count the same cloud before the next one: what the
-run found (`counted`) is kept of the last few clouds, as of runs turn about, while a cloud's tensor is still
-the same one, unchanged. So is
-what a filter found of a proposal (`keep`), which most often is the cloud that the run counts next.
+What a run has counted, and what a filter found of the same cloud, is not asked again: `barriers.remembered`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
-from weakref import ref
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from barriers import remembered
 from barriers.arrays import Tensor, torch
 from barriers.columns import columns_of
 from barriers.pairs import near_balls
+from barriers.remembered import Members
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.sets.pull import Pulled
 
 MANY = 4096
 """Of fewer pairs of a particle and a ball, each set counts for itself."""
-CLOUDS = 16
-"""So many clouds that are still there are remembered."""
 FAR = 1e15
 """Up to this size of the numbers of a ball no square overflows."""
-
-
-class _Cloud(NamedTuple):
-    """A cloud as it was when these sets were asked about it."""
-
-    x: "ref[Tensor]"
-    version: int
-    sets: tuple["ref[UnsafeSet]", ...]
-
-    @classmethod
-    def of(cls, sets: Sequence[UnsafeSet], x: Tensor) -> "_Cloud | None":
-        """None of a tensor that does not tell whether it was changed."""
-        return None if x.is_inference() else cls(ref(x), x._version, tuple(map(ref, sets)))
-
-    def still(self, x: Tensor) -> bool:
-        """Whether x is this cloud, unchanged."""
-        return self.x() is x and self.version == x._version
-
-    def asked(self, sets: Sequence[UnsafeSet], x: Tensor) -> bool:
-        """Whether x is this cloud, unchanged, and these are the sets."""
-        if not self.still(x) or len(self.sets) != len(sets):
-            return False
-        return all([a() is s for a, s in zip(self.sets, sets, strict=True)])
-
-
-class _Proposed(NamedTuple):
-    """Which particles of a proposal were inside, and which rows of the cloud are others."""
-
-    cloud: _Cloud
-    inside: Bool[np.ndarray, "n m"]
-    rows: Int[np.ndarray, "k"] | None
-
-    def numbers(self, sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> list[int] | None:
-        """How many particles of the cloud are inside each set; None where membership may depend on the rows
-        that are asked about together.
-        """
-        numbers = counts_of(self.inside)
-        if self.rows is None:
-            return numbers
-        if not all(map(_is_ball, sets)):
-            return None
-        others = x.index_select(0, torch.from_numpy(self.rows))
-        was = counts_of(self.inside[self.rows])
-        now = [int(np.count_nonzero(s.contains(others).numpy(force=True))) for s in sets]
-        return [n - a + b for n, a, b in zip(numbers, was, now, strict=True)]
-
-
-_last: list[tuple[_Cloud, Int[Tensor, "m"]]] = []
-_proposed: list[_Proposed] = []
-
-
-def keep(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"], inside: Bool[np.ndarray, "n m"]) -> None:
-    """Keeps which particles of a cloud are inside for `counted`, if that is asked about the same cloud next:
-    for a filter that writes to no cloud.
-    """
-    cloud = _Cloud.of(sets, x)
-    _proposed[:] = [] if cloud is None else [_Proposed(cloud, inside, None)]
-
-
-def keep_changed(
-    before: Float[Tensor, "n d"], after: Float[Tensor, "n d"], rows: Int[np.ndarray, "k"]
-) -> None:
-    """Keeps the same of a cloud that differs in these rows alone, of which the sets are asked again."""
-    for kept in _proposed:
-        if kept.cloud.still(before) and kept.rows is None:
-            cloud = kept.cloud._replace(x=ref(after), version=after._version)
-            _proposed[:] = [kept._replace(cloud=cloud, rows=rows)]
 
 
 def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
     """The number of rows that each set contains, kept for whoever asks about this cloud next: for a run,
     whose sets do not change, with a sampler that writes to no cloud but by torch's own operations.
     """
-    known = next((kept.numbers(sets, x) for kept in _proposed if kept.cloud.asked(sets, x)), None)
-    found = _count(sets, x) if known is None else torch.from_numpy(np.array(known))
-    cloud = _Cloud.of(sets, x)
-    _proposed.clear()
-    if cloud is not None:
-        alive = [kept for kept in _last if kept[0].x() is not None]
-        _last[:] = [*alive[1 - CLOUDS :], (cloud, found)]
+    inside = _proposed(sets, x)
+    if inside is None and not _by_product(sets, x):
+        inside = contained(sets, x)
+    found = _count(sets, x) if inside is None else torch.from_numpy(np.array(counts_of(inside)))
+    remembered.keep_counted(sets, x, found, inside)
     return found
+
+
+def membership(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Members:
+    """Which rows each set contains, kept in the same way."""
+    inside = _proposed(sets, x)
+    inside = contained(sets, x) if inside is None else inside
+    remembered.keep_counted(sets, x, None, inside)
+    return inside
 
 
 def inside_each(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
     """The number of rows that each set contains."""
-    for cloud, found in reversed(_last):
-        if cloud.asked(sets, x):
-            return found.clone()
-    return _count(sets, x)
+    seen = remembered.counted(sets, x)
+    if seen is None or seen.numbers is None:
+        return _count(sets, x)
+    return seen.numbers.clone()
+
+
+def members(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Members:
+    """Which rows each set contains, to be read only."""
+    seen = remembered.counted(sets, x)
+    return contained(sets, x) if seen is None or seen.inside is None else seen.inside
+
+
+def contained(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Members:
+    """The same, whoever has asked before."""
+    each = [s.contains(x).numpy(force=True) for s in sets]
+    return each[0][:, None] if len(each) == 1 else np.stack(each, 1)
 
 
 def counts_of(chosen: Bool[np.ndarray, "n m"]) -> list[int]:
@@ -126,13 +72,31 @@ def counts_of(chosen: Bool[np.ndarray, "n m"]) -> list[int]:
     return [int(np.count_nonzero(chosen))] if chosen.shape[1] == 1 else chosen.sum(0).tolist()
 
 
+def _proposed(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Members | None:
+    """What a filter found of this cloud, the particles that it moved asked anew; None where membership may
+    depend on the rows that are asked about together.
+    """
+    seen = remembered.proposed(sets, x)
+    if seen is None or seen.inside is None or seen.rows is None:
+        return None if seen is None else seen.inside
+    if not all(map(_is_ball, sets)):
+        return None
+    inside = seen.inside.copy()
+    inside[seen.rows] = contained(sets, x.index_select(0, torch.from_numpy(seen.rows)))
+    return inside
+
+
+def _by_product(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> bool:
+    """Whether balls are counted by a product of matrices, and so on a device."""
+    balls = sum(map(_is_ball, sets)) if len(sets) > 1 else 0
+    return x.device.type != "cpu" or (balls > 1 and len(x) * balls >= MANY)
+
+
 def _count(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
-    if len(sets) == 1:
-        return sets[0].contains(x).sum()[None]
-    balls = [k for k, s in enumerate(sets) if _is_ball(s)]
-    if len(balls) < 2 or len(x) * len(balls) < MANY:
+    if not _by_product(sets, x) or len(sets) == 1:
         return torch.stack([s.contains(x).sum() for s in sets])
-    found = _inside_balls([sets[k] for k in balls], x)
+    balls = [k for k, s in enumerate(sets) if _is_ball(s)]
+    found = _inside_balls([sets[k] for k in balls], x) if balls else x.new_empty(0)
     if len(balls) == len(sets):
         return found
     of_balls = dict(zip(balls, found.unbind(), strict=True))

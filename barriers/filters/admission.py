@@ -48,7 +48,8 @@ def granted(
     if tries.dim() == 1 and tries.device.type == "cpu":
         return _granted_to_one(was, would, most, uniforms)
     if tries.dim() == 2 and was.shape[-1] == 1 and tries.device.type == "cpu":
-        return _granted_to_each(would, tries, most, uniforms)
+        free = most[:, 0].numpy(force=True)
+        return torch.from_numpy(_granted_to_each(would.numpy(force=True), tries.numpy(), free, uniforms))
     if not bool(tries.any()):
         return accepted
     order = tries.flatten().nonzero()[:, 0]
@@ -85,24 +86,40 @@ def _first_of_each(
     return accepted.flatten().index_fill_(0, granted, True).reshape(accepted.shape)
 
 
+def granted_to_each(
+    was: Bool[Tensor, "r n m"],
+    would: Bool[Tensor, "r n m"],
+    enters: Bool[np.ndarray, "r n m"],
+    most: Int[np.ndarray, "m"] | Int[np.ndarray, "r m"],
+    uniforms: Uniforms,
+) -> Bool[np.ndarray, "r n"]:
+    """The same for clouds side by side in this memory. enters: which sets each move enters."""
+    most = np.broadcast_to(most, (len(enters), enters.shape[2]))
+    if enters.shape[2] == 1:
+        return _granted_to_each(would.numpy(force=True), enters[..., 0], most[:, 0], uniforms)
+    return granted(was, would, torch.from_numpy(most.copy()), uniforms).numpy()
+
+
 def _granted_to_each(
-    would: Bool[Tensor, "r n 1"], tries: Bool[Tensor, "r n"], most: Int[Tensor, "r 1"], uniforms: Uniforms
-) -> Bool[Tensor, "r n"]:
-    """The same for clouds side by side and one set, in numpy, whose calls take less time."""
-    enters, n = tries.numpy(), tries.shape[1]
-    accepted, order = ~enters, np.flatnonzero(enters)
+    would: Bool[np.ndarray, "r n 1"],
+    enters: Bool[np.ndarray, "r n"],
+    most: Int[np.ndarray, "r"],
+    uniforms: Uniforms,
+) -> Bool[np.ndarray, "r n"]:
+    """The same for one set."""
+    accepted, order, n = ~enters, np.flatnonzero(enters), enters.shape[1]
     if len(order):
         cloud = order // n
         several = np.bincount(cloud, minlength=len(enters)) > 1  # one move alone has no order
         ordered = several[cloud]
         if ordered.any():
             place = np.zeros(len(order))
-            place[ordered] = drawn(uniforms, torch.from_numpy(enters & several[:, None])).numpy()
+            place[ordered] = drawn(uniforms, torch.from_numpy(enters & several[:, None])).numpy(force=True)
             order = order[np.lexsort((place, cloud))]
-        free = most[:, 0].numpy() - (would.numpy()[..., 0] & accepted).sum(1)
+        free = most - (would[..., 0] & accepted).sum(1)
         earlier = np.arange(len(order)) - np.searchsorted(cloud, cloud)
         accepted.reshape(-1)[order[earlier < free[cloud]]] = True
-    return torch.from_numpy(accepted)
+    return accepted
 
 
 def entering(was: Bool[Tensor, "*r n m"], would: Bool[Tensor, "*r n m"]) -> Bool[Tensor, "*r n"]:

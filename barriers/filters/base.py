@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from barriers.arrays import Tensor, torch
 from barriers.columns import where_true
-from barriers.counting import keep, keep_changed
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, recorded, vectorized
+from barriers.remembered import keep, keep_returned
 from barriers.sets.base import UnsafeSet
 
 Mean = Callable[[Tensor], Tensor]
@@ -56,7 +56,7 @@ def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "*r n d"]) -> Bool[Tenso
 
 
 def insides_kept(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
-    """The same of a proposal, which a run counts next where no move of it is refused (`counting.keep`)."""
+    """The same of a proposal, which a run counts next where no move of it is refused (`remembered.keep`)."""
     found = insides(sets, x)
     keep(sets, x, found.numpy(force=True))
     return found
@@ -83,7 +83,7 @@ def taken_back(
     places, inside = torch.from_numpy(rows), would.copy()
     inside[rows] = was[rows]
     z = y.index_copy(0, places, x.index_select(0, places))
-    keep_changed(y, z, rows)
+    keep_returned(x, y, z, rows)
     return z, torch.from_numpy(inside)
 
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.counting import counts_of
-from barriers.filters.admission import granted, granted_to_one
+from barriers.filters.admission import granted, granted_to_each, granted_to_one
 from barriers.filters.alone import alone
 from barriers.filters.base import (
     FilterInfo,
@@ -78,8 +78,9 @@ class Gate:
         memory: GateMemory,
     ) -> tuple[Float[Tensor, "*r n d"], GateMemory, FilterInfo]:
         refuse_derivatives("gate", x, proposal)
-        if x.dim() == 2 and x.device.type == "cpu" and not self.whole.spread:
-            return self._of_one(x, proposal, uniforms, memory)
+        if x.device.type == "cpu" and not self.whole.spread and x.numel():
+            own = self._of_one if x.dim() == 2 else self._of_each
+            return own(x, proposal, uniforms, memory)
         was, would = memory.inside, insides(self.sets, proposal)
         budgets = per_cloud(torch.tensor(self._budgets(x), device=x.device), x)
         enters = would & ~was
@@ -114,6 +115,32 @@ class Gate:
         entries, let, μ, excess = torch.from_numpy(numbers).unbind()
         return y, GateMemory(inside, entries, let), FilterInfo(self.limits, μ, excess)
 
+    def _of_each(
+        self, x: Float[Tensor, "r n d"], y: Float[Tensor, "r n d"], uniforms: Uniforms, memory: GateMemory
+    ) -> tuple[Float[Tensor, "r n d"], GateMemory, FilterInfo]:
+        """The same of clouds side by side."""
+        (r, n, d), m = x.shape, len(self.sets)
+        rows, was, room = y.reshape(-1, d), memory.inside.numpy(force=True), np.array(self._budgets(x))
+        inside = insides_kept(self.sets, rows)
+        would = inside.numpy(force=True).reshape(r, n, m)
+        enters = np.greater(would, was)
+        tried = let_in = enters.sum(1)
+        if tried.any():
+            refused = ~granted_to_each(memory.inside, inside.view(r, n, m), enters, room, uniforms)
+            places = np.flatnonzero(refused)
+            if len(places):
+                let_in = tried - (enters & refused[..., None]).sum(1)
+                flat = (part.reshape(-1, m) for part in (was, would))
+                rows, inside = taken_back(places, x.reshape(-1, d), rows, *flat)
+        held = inside.numpy(force=True).reshape(r, n, m).sum(1)
+        entering, admitted = (part.numpy(force=True) for part in memory[1:])
+        means = running_each(entering, tried), running_each(admitted, let_in)
+        with np.errstate(all="ignore"):
+            numbers = np.array([*means, -np.log(means[1] / means[0]), np.maximum(held - room, 0) / n])
+        entries, let, μ, excess = torch.from_numpy(numbers).unbind()
+        after = GateMemory(inside.view(r, n, m), entries, let)
+        return rows.view(r, n, d), after, FilterInfo(per_cloud(self.limits, x), μ, excess)
+
     def _budgets(self, x: Tensor) -> list[int]:
         """⌊βn⌋ of each set: n is the number of particles of one cloud."""
         n = self.whole.size(x)
@@ -123,6 +150,12 @@ class Gate:
 def running(mean: Float[Tensor, "m"], now: Sequence[int]) -> list[float]:
     """A running mean of each count, after one more step."""
     return [(1 - MEMORY) * old + MEMORY * new for old, new in zip(mean.tolist(), now, strict=True)]
+
+
+def running_each(mean: Float[np.ndarray, "r m"], now: Int[np.ndarray, "r m"]) -> Float[np.ndarray, "r m"]:
+    """The same of each cloud."""
+    found: np.ndarray = (1 - MEMORY) * mean + MEMORY * now
+    return found
 
 
 def _minus_log(share: Float[Tensor, "*r m"]) -> Float[Tensor, "*r m"]:

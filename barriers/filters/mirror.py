@@ -97,10 +97,11 @@ class MirrorStep(OneMirror):
         memory: MirrorMemory,
     ) -> tuple[Float[Tensor, "*r n d"], MirrorMemory, FilterInfo]:
         refuse_derivatives("step (without a smoothing)", x, proposal)
-        if x.dim() == 2 and x.device.type == "cpu" and not self.whole.spread:
-            one = self._of_one(x, proposal, step_size, uniforms, memory)
-            if one is not None:
-                return one
+        if x.device.type == "cpu" and not self.whole.spread and x.numel():
+            own = self._of_one if x.dim() == 2 else self._of_each
+            found = own(x, proposal, step_size, uniforms, memory)
+            if found is not None:
+                return found
         was, would, y = memory.inside, insides(self.sets, proposal), proposal
         L, room = self._room(memory.allowed, was, step_size)
         enters, refused = would & ~was, ~granted(was, would, room, uniforms, self.whole)

@@ -7,15 +7,16 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
-from barriers.counting import counts_of, keep_changed
-from barriers.filters.admission import granted_to_one
+from barriers.counting import counts_of
+from barriers.filters.admission import granted_to_each, granted_to_one
 from barriers.filters.base import FilterInfo, insides_kept
-from barriers.filters.gate import running
+from barriers.filters.gate import running, running_each
 from barriers.filters.later_uniforms import Uniforms
+from barriers.remembered import keep_changed
 from barriers.sets.base import UnsafeSet
 
 RAREST = 1e-6
@@ -81,6 +82,39 @@ class OneMirror(ABC):
             held = counts_of(inside.numpy())
         return y, *_told(memory, inside, n, L, tried, let_in, held, room)
 
+    def _of_each(
+        self,
+        x: Float[Tensor, "r n d"],
+        y: Float[Tensor, "r n d"],
+        step_size: float,
+        uniforms: Uniforms,
+        memory: MirrorMemory,
+    ) -> Applied | None:
+        """The same of clouds side by side; None where one of them is over a limit."""
+        (r, n, d), m, β = x.shape, len(self.sets), np.array(self.betas)
+        L = β - math.exp(-self.rate * step_size) * (β - memory.allowed.numpy(force=True))
+        if not (β >= L).all():
+            return None
+        most = np.array([budget(own, n) for own in self.betas])
+        room = np.minimum(most, np.round(n * L).astype(np.int64))
+        rows, was = y.reshape(-1, d), memory.inside.numpy(force=True)
+        inside = insides_kept(self.sets, rows)
+        would = inside.numpy(force=True).reshape(r, n, m)
+        enters = np.greater(would, was)
+        tried = let_in = enters.sum(1)
+        if tried.any():
+            refused = ~granted_to_each(memory.inside, inside.view(r, n, m), enters, room, uniforms)
+            if refused.any():
+                let_in = tried - (enters & refused[..., None]).sum(1)
+                flat = (part.reshape(-1, m) for part in (was, would))
+                rows, inside = self._refused(x.reshape(-1, d), rows, refused.reshape(-1), *flat)
+        held = inside.numpy(force=True).reshape(r, n, m).sum(1)
+        if (held > room).any():
+            return None
+        entering, admitted = (part.numpy(force=True) for part in memory[2:])
+        means = running_each(entering, tried), running_each(admitted, let_in)
+        return rows.view(r, n, d), *_of_clouds(inside.view(r, n, m), L, means, held, room)
+
     def _refused(
         self,
         x: Tensor,
@@ -128,5 +162,27 @@ def _told(
     over = [max(h - r, 0) / n for h, r in zip(held, room, strict=True)]
     rows = np.array([L, entering, admitted, [h / n for h in held], share, over])
     rows[4] = _minus_log(rows[4])
+    return _as_tensors(inside, rows)
+
+
+def _of_clouds(
+    inside: Bool[Tensor, "r n m"],
+    L: Float[np.ndarray, "r m"],
+    means: tuple[np.ndarray, np.ndarray],
+    held: Int[np.ndarray, "r m"],
+    room: Int[np.ndarray, "r m"],
+) -> tuple[MirrorMemory, FilterInfo]:
+    """The same of clouds side by side. means: of the attempted and of the accepted entries."""
+    (entering, admitted), n = means, inside.shape[1]
+    with np.errstate(all="ignore"):
+        share = np.where(entering > 0, admitted / entering, 1.0)
+    over = np.maximum(held - room, 0) / n
+    rows = np.array([L, entering, admitted, held / n, _minus_log(share), over])
+    return _as_tensors(inside, rows)
+
+
+def _as_tensors(
+    inside: Bool[Tensor, "*r n m"], rows: Float[np.ndarray, "6 *r m"]
+) -> tuple[MirrorMemory, FilterInfo]:
     allowed, entries, let, mean, μ, excess = torch.from_numpy(rows).unbind()
     return MirrorMemory(inside, allowed, entries, let), FilterInfo(mean, μ, excess)

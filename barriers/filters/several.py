@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor
 from barriers.chances import Chances, chances, mapped
+from barriers.counting import members
 from barriers.filters import single
 from barriers.filters.flat import Flat, stepped
 from barriers.filters.one_constraint import ROUNDS, Numbers, continued, unsettled
@@ -150,7 +151,7 @@ def _first(flat: Flat, over: Numbers, falls: Numbers, aim: float) -> Numbers:
 def fractions(unsafe: UnsafeSet, x: Float[Tensor, "q n d"]) -> Float[np.ndarray, "q"]:
     """The fraction of each cloud inside."""
     q, n, d = x.shape
-    inside: np.ndarray = unsafe.contains(x.reshape(-1, d)).numpy().reshape(q, n)
+    inside = members((unsafe,), x.reshape(-1, d)).reshape(q, n)
     return np.asarray(inside.sum(1) / n)
 
 

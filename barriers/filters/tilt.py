@@ -94,6 +94,9 @@ class Tilt:
             y, inside = self._of_one(x, proposal, uniforms, memory.inside.numpy(force=True))
             return y, TiltMemory(inside), self._told
         info = FilterInfo(*(per_cloud(each.to(x.device), x) for each in self._told))
+        if x.device.type == "cpu" and x.numel():
+            y, inside = self._of_each(x, proposal, uniforms, memory.inside)
+            return y, TiltMemory(inside), info
         μ = self._told.multipliers.to(x.device)
         was, would = memory.inside, insides(self.sets, proposal)
         rise = ((would.double() - was.double()) * μ.clamp(max=LARGEST)).sum(-1)
@@ -119,6 +122,25 @@ class Tilt:
             return y, inside
         u = numbers_at(uniforms, rows)
         return taken_back(rows[~(u < np.exp(-rise))], x, y, was, would)
+
+    def _of_each(
+        self,
+        x: Float[Tensor, "r n d"],
+        y: Float[Tensor, "r n d"],
+        uniforms: Uniforms,
+        was: Bool[Tensor, "r n m"],
+    ) -> tuple[Float[Tensor, "r n d"], Bool[Tensor, "r n m"]]:
+        """The same of clouds side by side."""
+        here, rows = (part.reshape(-1, x.shape[-1]) for part in (x, y))
+        inside, before = insides_kept(self.sets, rows), was.reshape(len(rows), -1).numpy(force=True)
+        would = inside.numpy(force=True)
+        places, rise = self._rising(before, would)
+        if len(places):
+            tested = np.zeros(len(rows), dtype=bool)
+            tested[places] = True
+            u = drawn(uniforms, torch.from_numpy(tested).view(x.shape[:-1])).double().numpy(force=True)
+            rows, inside = taken_back(places[~(u < np.exp(-rise))], here, rows, before, would)
+        return rows.view(x.shape), inside.view(was.shape)
 
     def _rising(
         self, was: Bool[np.ndarray, "n m"], would: Bool[np.ndarray, "n m"]

@@ -43,7 +43,8 @@ class EveryStep:
     def over(self, n: int, fraction: Float[np.ndarray, "r m"]) -> list[int]:
         """The clouds of n particles with more inside some set than its budget."""
         most = np.array([budget(β, n) for β in self.betas])
-        return np.flatnonzero((np.round(fraction * n) > most).any(1)).tolist()
+        over = fraction * n > most + 0.5  # they are whole numbers, but for their rounding
+        return np.flatnonzero(over.any(1)).tolist() if over.any() else []
 
     def is_over(self, n: int, fraction: Row) -> bool:
         """Whether a cloud of n particles has more inside some set than its budget."""

@@ -9,7 +9,7 @@ An interruption may fall anywhere. What a checkpoint holds is the end of the las
 log together.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class RecordedChain:
     def __init__(self, course: Course, key: Key, x: Tensor, saved: Arrays | None = None):
         self.course, self.key, self.start = course, key, x
         self.sampler = self._chosen_sampler()
+        self.only_reads = _only_reads(self.sampler)
         self.trace = self._empty()
         self.state, self.step, self.step_size, self.log = _beginning(self.sampler, x, self.trace, saved)
         self.resumed_from_step = self.step
@@ -164,7 +165,7 @@ class RecordedChain:
 
     def _inside(self, x: Tensor) -> np.ndarray:
         """The fraction of the cloud inside each set."""
-        count = counted if _only_reads(self.sampler) else inside_each
+        count = counted if self.only_reads else inside_each
         found: np.ndarray = count(self.course.sets, x).numpy(force=True) / len(x)
         return found
 
@@ -183,12 +184,20 @@ class RecordedChain:
 
 
 def _only_reads(sampler: Sampler) -> bool:
-    """Whether a sampler, its filter after the noise and the members of that are our own: another may write
-    where it likes.
+    """Whether a sampler, its filters and the members of those are our own: another may write where it
+    likes.
     """
-    chosen = getattr(sampler, "step_filter", None)
-    parts = [sampler, *([] if chosen is None else [chosen, *getattr(chosen, "filters", ())])]
+    hooks = (getattr(sampler, name, None) for name in ("drift_filter", "step_filter"))
+    parts = [sampler, *(part for chosen in hooks for part in _members(chosen))]
     return all(type(part).__module__.partition(".")[0] in ("lem_safe", "barriers") for part in parts)
+
+
+def _members(chosen: Any) -> list[Any]:
+    """A filter and the filters it consists of."""
+    if chosen is None:
+        return []
+    inner = [getattr(chosen, "inner", None), *getattr(chosen, "filters", ())]
+    return [chosen, *(part for own in inner for part in _members(own))]
 
 
 def over(course: Course, log: Log, k: int) -> bool:

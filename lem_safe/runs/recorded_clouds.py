@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from barriers.arrays import Tensor, torch
+from barriers.counting import contained, membership
 from lem_safe.cloud_keys import CloudKey, CloudKeys
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
@@ -85,8 +86,9 @@ class RecordedClouds(RecordedChain):
 
     def _inside(self, x: Tensor) -> np.ndarray:
         """The fraction of each cloud inside each set, [clouds, m]."""
-        each = [self._shares(s.contains(x)) for s in self.course.sets]
-        return each[0][:, None] if len(each) == 1 else np.array(each).T
+        inside = (membership if self.only_reads else contained)(self.course.sets, x)
+        apart = inside.reshape(self.clouds, -1, inside.shape[1])
+        return np.asarray(apart.sum(1) / apart.shape[1])
 
     def _moved(self, before: Tensor, after: Tensor) -> np.ndarray:
         """The share of the particles of each cloud that are somewhere else, [clouds]."""

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from barriers import counting
-from barriers.counting import counted, keep, keep_changed
+from barriers import remembered
+from barriers.counting import counted
 from barriers.filters import Gate
 from barriers.filters.base import FilterInfo, insides
 from barriers.filters.chains import StepChain
+from barriers.remembered import keep, keep_changed, keep_returned
 from barriers.sets import Ball, HalfSpace
 from barriers.sets.base import UnsafeSet
 from lem_safe.errors import NumericalFailure
@@ -80,9 +81,11 @@ def test_planted_fault_the_particles_that_were_taken_back_are_not_asked(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert differences(chain(SETS["a ball"], kind)) == 0
-    inner = counting._Proposed.numbers
     monkeypatch.setattr(
-        counting._Proposed, "numbers", lambda self, sets, x: inner(self._replace(rows=None), sets, x)
+        "barriers.filters.base.keep_returned", lambda x, y, z, rows: keep_returned(x, y, z, rows[:0])
+    )
+    monkeypatch.setattr(
+        "barriers.filters.one_mirror.keep_changed", lambda y, z, rows: keep_changed(y, z, rows[:0])
     )
     with pytest.raises(NumericalFailure, match="promises every step") if kind != "tilt" else nullcontext():
         assert differences(chain(SETS["a ball"], kind)) > 0
@@ -124,7 +127,7 @@ def test_a_filter_of_ones_own_among_ours_is_counted_anew() -> None:
     made = chain(SETS["a ball"], "gate")
     sampler: Any = made.course.sampler
     sampler.step_filter = StepChain([sampler.step_filter, Writes()])
-    made.state = sampler.init(made.state.x)
+    made = RecordedChain(made.course, made.key, made.start)
     with torch.no_grad(), pytest.raises(NumericalFailure, match="promises every step"):
         for _ in range(10):
             made.advance()
@@ -136,7 +139,7 @@ def test_only_the_cloud_that_was_proposed_is_known() -> None:
     keep([ball], x, none)
     assert counted([ball], x).tolist() == [0]  # what was kept, which here is wrong
     assert counted([ball], x).tolist() == recounted([ball], x)  # and asked for once
-    for other in (x.clone(), x[:], x.clone().mul_(1)):
+    for other in (x.clone(), x[:-1], x.clone().mul_(1)):
         keep([ball], x, none)
         assert counted([ball], other).tolist() == recounted([ball], other)
     keep([ball], x, none)
@@ -160,3 +163,47 @@ def test_changed_rows_are_asked_of_balls_alone() -> None:
     keep_changed(x, y, rows)
     keep_changed(y, z, rows[:1])  # of two changes the first is no longer known
     assert counted([unsafe], z).tolist() == recounted([unsafe], z)
+
+
+def test_returned_particles_are_where_the_run_had_found_them() -> None:
+    """Of any set: nothing is asked again, and nothing is taken from the filter."""
+    unsafe = HalfSpace([1.0, 0.0], 0.5)
+    x, y = (Key(k).normal(torch.empty(50, 2)) for k in (1, 2))
+    counted([unsafe], x)
+    keep([unsafe], y, insides([unsafe], y).numpy())
+    rows = np.arange(0, 50, 3)
+    z = y.clone()
+    z[rows] = x[rows]
+    keep_returned(x, y, z, rows)
+    seen = remembered.proposed([unsafe], z)
+    assert seen is not None and seen.rows is None
+    assert counted([unsafe], z).tolist() == recounted([unsafe], z)
+
+
+@pytest.mark.parametrize("known", ["another cloud", "changed since", "other sets", "too large"])
+def test_without_the_cloud_before_they_are_asked(known: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsafe = Ball([0.0, 0.0], 1.0)
+    x, y = (Key(k).normal(torch.empty(50, 2)) for k in (1, 2))
+    if known == "too large":
+        monkeypatch.setattr(remembered, "MOST", 10)
+    before = {"another cloud": x.clone(), "changed since": x}.get(known, x)
+    counted([Ball([0.0, 0.0], 1.0) if known == "other sets" else unsafe], before)
+    if known == "changed since":
+        x.mul_(0.3)
+    keep([unsafe], y, insides([unsafe], y).numpy())
+    rows, z = np.arange(0, 50, 3), y.clone()
+    z[rows] = x[rows]
+    keep_returned(x, y, z, rows)
+    seen = remembered.proposed([unsafe], z)
+    assert seen is not None and seen.rows is not None
+    assert counted([unsafe], z).tolist() == recounted([unsafe], z)
+
+
+def test_a_view_of_all_rows_is_the_same_cloud() -> None:
+    ball, x = Ball([0.0, 0.0], 1.0), Key(1).normal(torch.empty(60, 2))
+    counted([ball], x)
+    apart = x.view(3, 20, 2)
+    assert remembered.counted([ball], apart.flatten(0, 1)) is not None
+    assert remembered.counted([ball], x[20:]) is None and remembered.counted([ball], x.flip(0)) is None
+    apart[0, 0] = 0.0  # written to through a view: every view tells
+    assert remembered.counted([ball], x) is None

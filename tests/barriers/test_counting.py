@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from barriers import counting
+from barriers import remembered
 from barriers.counting import counted, inside_each
 from barriers.filters.predictive import PredictiveFilter
 from barriers.pairs import of_each_set
@@ -52,7 +52,10 @@ def test_the_same_cloud_is_counted_once() -> None:
 CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
     "changed in place": lambda x: x.mul_(0.1),
     "a copy": lambda x: x.clone(),
-    "a view": lambda x: x[:],
+    "a part": lambda x: x[1:],
+    "transposed twice": lambda x: x.T.contiguous().T,
+    "in another order": lambda x: x.view(2, -1).T,
+    "other numbers in its memory": lambda x: torch._neg_view(x),
     "another": lambda x: 3 * x,
 }
 
@@ -89,7 +92,7 @@ def test_a_tensor_of_inference_mode_has_no_version() -> None:
 def test_nothing_is_held() -> None:
     ball, x = Asked(), cloud()
     counted([ball], x)
-    last, _ = counting._last[-1]
+    last = remembered._counted[-1]
     assert last.x() is x
     del x
     assert last.x() is None
@@ -138,7 +141,7 @@ def test_planted_fault_the_count_of_the_cloud_before(monkeypatch: pytest.MonkeyP
         return float(chosen.apply(2 * x, 0 * x, memory)[1].error[0])
 
     honest = error()
-    monkeypatch.setattr(counting._Cloud, "asked", lambda self, sets, x: True)
+    monkeypatch.setattr(remembered.Seen, "asked", lambda self, sets, x: True)
     assert abs(error() - honest) > 0.05
 
 
