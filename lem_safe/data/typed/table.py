@@ -37,6 +37,9 @@ class TypedTable(NamedTuple):
     equal: tuple[Equality, ...] = ()
 
 
+Stamp = tuple[int, int]
+
+
 def typed_table(
     path: Path,
     chosen: Sequence[str] | None,
@@ -48,16 +51,34 @@ def typed_table(
     kept or dropped, and for what is said of columns that are not there. derived: expressions by name, of
     which those that are columns are computed.
     """
-    stamp = (0, 0) if in_parts(path) or not path.is_file() else (path.stat().st_mtime_ns, path.stat().st_size)
+    stamp = _stamp(path)
     own = None if chosen is None else tuple(chosen)
-    read = _read.__wrapped__ if stamp == (0, 0) else _read
+    read = _read.__wrapped__ if stamp is None else _read
     return read(path, own, form, tuple(told.items()), tuple((derived or {}).items()), stamp)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """When a file was written and how long it is; None of what is no file, or several."""
+    if in_parts(path) or not path.is_file():
+        return None
+    seen = path.stat()
+    return seen.st_mtime_ns, seen.st_size
 
 
 def holds_words(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> bool:
     """Whether one of the chosen columns holds something else than numbers, by the type that the file states
     or by most of its first cells; False where the file cannot be read, which is reported by whoever reads it.
     """
+    try:
+        stamp = _stamp(path)
+    except OSError:
+        return False
+    looked = _looked.__wrapped__ if stamp is None else _looked
+    return looked(path, None if chosen is None else tuple(chosen), form, stamp)
+
+
+@lru_cache(maxsize=16)
+def _looked(path: Path, chosen: tuple[str, ...] | None, form: TableFormat, stamp: Stamp | None) -> bool:
     try:
         first = parts_of(path)[0].path if in_parts(path) else path
         if kind_of(first) == ".parquet":
@@ -101,7 +122,7 @@ def _read(
     form: TableFormat,
     told: tuple[tuple[str, ColumnSettings], ...],
     derived: tuple[tuple[str, str], ...],
-    stamp: tuple[int, int],
+    stamp: Stamp | None,
 ) -> TypedTable:
     settings = dict(told)
     ignored = [name for name, said in told if said.kind == "ignore"]
