@@ -55,6 +55,12 @@ def inside_each(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tenso
     return seen.numbers.clone()
 
 
+def inside_one(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> int:
+    """The number of rows that the only set contains."""
+    seen = remembered.counted(sets, x)
+    return int((_count(sets, x) if seen is None or seen.numbers is None else seen.numbers).item())
+
+
 def members(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Members:
     """Which rows each set contains, to be read only."""
     seen = remembered.counted(sets, x)

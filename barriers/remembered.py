@@ -86,7 +86,10 @@ def keep_returned(
 
 def proposed(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Seen | None:
     """What is kept of this cloud as a proposal."""
-    return next((kept for kept in _proposed if kept.asked(sets, x)), None)
+    for kept in _proposed:
+        if kept.asked(sets, x):
+            return kept
+    return None
 
 
 def keep_counted(
@@ -104,7 +107,10 @@ def keep_counted(
 
 def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Seen | None:
     """What a run has found of this cloud."""
-    return next((seen for seen in reversed(_counted) if seen.asked(sets, x)), None)
+    for seen in reversed(_counted):
+        if seen.asked(sets, x):
+            return seen
+    return None
 
 
 def _seen(sets: Sequence[UnsafeSet], x: Tensor, numbers: Tensor | None, inside: Members | None) -> list[Seen]:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from barriers.arrays import Tensor, torch
 from barriers.chances import chances
-from barriers.counting import inside_each
+from barriers.counting import inside_one
 from barriers.filters import several, single
 from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo
@@ -67,7 +67,7 @@ class OneSet(ABC):
         (unsafe,), (β,), h, n = self.sets, self.betas, self.step_size, x.shape[0]
         predicted, computed, error, steps = (part.item() for part in memory[:4])
         if not self.exactly[0]:
-            found = inside_each(self.sets, x).item() / n - computed
+            found = inside_one(self.sets, x) / n - computed
             error = error + min(steps, 1.0) / (min(steps, 1 / MEMORY - 1) + 1) * (found - error)
         L = β - math.exp(-self.rate * h) * (β - predicted)
         y = torch.add(x, self._mapped(drift), alpha=h)
