@@ -270,9 +270,9 @@ def clouds(rows: Rows) -> list[str]:
     return [
         "100 clouds of 20 particles, taking their steps together, beside one cloud of 2,000: milliseconds of "
         "processor time per step, on one core, turn about in one process, the least of the same steps in "
-        "four takes. *One by one* is what the clouds take each by itself. Where a filter counts, the ratio is "
-        "above 1.5 since one cloud was made faster than clouds side by side could be: of one cloud most steps "
-        "draw no random numbers and refuse no move, of 100 clouds every step does in some.",
+        "four takes. *One by one* is what the clouds take each by itself. Where a filter counts, the ratio "
+        "is above 1.5 since one cloud was made faster than clouds side by side could be: of one cloud most "
+        "steps draw no random numbers and refuse no move, of 100 clouds every step does in some.",
         "",
         *table(
             ["energy", "filter", "one of 2,000", "100 of 20", "ratio", "one by one"],
