@@ -177,9 +177,9 @@ class _Balls(NamedTuple):
 
 def _beside_balls(balls: Sequence[Ball], y: Tensor, noise: Noise) -> Pairs:
     (n, d), columns = y.shape, columns_of(y)
-    centers, radii = tuple(ball.center for ball in balls), tuple(ball.radius for ball in balls)
-    ε, versions = allowance(d, y.dtype, y.dtype), tuple(c._version for c in centers)
-    own = _as_found(centers, versions, radii, noise.std, y.dtype, ε)
+    centers, radii = tuple(tuple(ball.center.tolist()) for ball in balls), tuple(b.radius for b in balls)
+    ε = allowance(d, y.dtype, y.dtype)
+    own = _as_found(centers, radii, noise.std, y.dtype, ε)
     found, starts = _near(own.twice, own.κ, torch.from_numpy(columns), ε)
     sizes = np.diff(starts)
     particle = found.numpy() - np.repeat(n * np.arange(len(balls)), sizes)
@@ -191,15 +191,14 @@ def _beside_balls(balls: Sequence[Ball], y: Tensor, noise: Noise) -> Pairs:
 
 @lru_cache(maxsize=16)
 def _as_found(
-    centers: tuple[Tensor, ...],
-    versions: tuple[int, ...],
+    centers: tuple[tuple[float, ...], ...],
     radii: tuple[float, ...],
     std: float,
     dtype: torch.dtype,
     ε: float,
 ) -> _Balls:
-    """These balls, for positions of this dtype. versions: of the centres, of which one may be written to."""
-    c = torch.stack(centers).to(dtype)
+    """These balls, for positions of this dtype."""
+    c = torch.tensor(centers, dtype=torch.float64).to(dtype)
     numbers = c.numpy(force=True)
     shells, within = zip(*(shell(r, c.shape[1], std, numbers.dtype) for r in radii), strict=True)
     table = np.array(shells, numbers.dtype).T

@@ -130,6 +130,6 @@ def _whole(x: Float[Tensor, "*r n d"]) -> Tensor:
     base = x._base
     if base is None or base.numel() != x.numel() or base.shape[-1:] != x.shape[-1:]:
         return x
-    if base.dtype != x.dtype or base.is_neg() != x.is_neg():  # other numbers in the same memory
-        return x
+    if base.dtype != x.dtype or base.is_neg() != x.is_neg() or base.data_ptr() != x.data_ptr():
+        return x  # other numbers, in the same memory or beside it
     return base if base.is_contiguous() and x.is_contiguous() else x

@@ -58,7 +58,7 @@ def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "*r n d"]) -> Bool[Tenso
 def insides_kept(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
     """The same of a proposal, which a run counts next where no move of it is refused (`remembered.keep`)."""
     found = insides(sets, x)
-    keep(sets, x, found.numpy(force=True))
+    keep(sets, x, found.numpy(force=True).copy())  # what the filter does with its own is its affair
     return found
 
 

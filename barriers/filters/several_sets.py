@@ -37,7 +37,7 @@ class SeveralSets(OneSet):
         nobody, nothing = np.arange(0), np.empty((size.d, 0), np.float32)
         found = Reached(mean, mean - L, np.zeros_like(mean), nobody, nothing)
         if (found.violation > 0).any():
-            found, drift = self._all_pushed(y, drift, start, size, found, error)
+            found, drift = self._all_pushed(y, drift, start, size, found, error, L)
         shortfall = np.maximum(found.violation, 0.0)
         if self.on_infeasible == "raise" and (shortfall > 0).any():
             raise infeasible(shortfall.tolist())
@@ -57,7 +57,14 @@ class SeveralSets(OneSet):
         return np.where(self.exactly, 0.0, error + weight * (found - error))
 
     def _all_pushed(
-        self, y: Tensor, drift: Tensor, start: Pairs, size: Size, unmoved: Reached, error: Numbers
+        self,
+        y: Tensor,
+        drift: Tensor,
+        start: Pairs,
+        size: Size,
+        unmoved: Reached,
+        error: Numbers,
+        L: Numbers,
     ) -> tuple[Reached, Tensor]:
         """What the search finds, and the drift with it."""
         h, farthest = self.step_size, self._farthest()
@@ -70,7 +77,7 @@ class SeveralSets(OneSet):
         if self._longest(found.change) <= farthest and (found.violation <= 0).all():
             rows, faster = torch.from_numpy(found.rows), rows_of(found.change / h).to(drift)
             return found, drift.index_copy(0, rows, drift.index_select(0, rows).add_(faster))
-        ε, limit = torch.from_numpy(error), torch.from_numpy(unmoved.mean - unmoved.violation)
+        ε, limit = torch.from_numpy(error), torch.from_numpy(L)
         dense = self._ahead_of(y, torch.zeros_like(y), ε, limit)
         μ, led = self._bounded(y, dense, torch.from_numpy(found.multipliers), ε, limit, farthest)
         mean, violation, ν = (part.numpy(force=True) for part in (led.mean, led.violation, μ))

@@ -67,13 +67,6 @@ class Tilt:
         if multipliers is not None and not all(μ >= 0 for μ in multipliers):
             raise ValueError(f"tilt: multipliers must be >= 0; got {[float(μ) for μ in multipliers]}")
         self.multipliers = None if multipliers is None else tuple(float(μ) for μ in multipliers)
-        self._told = FilterInfo(self.limits, self._nats(), torch.zeros_like(self.limits))
-
-    def _nats(self) -> Float[Tensor, "m"]:
-        """The multipliers; NaN while they are not learned."""
-        return (
-            self.limits if self.multipliers is None else torch.tensor(self.multipliers, dtype=torch.float64)
-        )
 
     def init(self, x: Float[Tensor, "*r n d"]) -> TiltMemory:
         return TiltMemory(insides(self.sets, x))
@@ -90,14 +83,18 @@ class Tilt:
         refuse_derivatives("tilt", x, proposal)
         if self.multipliers is None:
             raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
+        nats = np.array(self.multipliers)
         if x.dim() == 2 and x.device.type == "cpu":
-            y, inside = self._of_one(x, proposal, uniforms, memory.inside.numpy(force=True))
-            return y, TiltMemory(inside), self._told
-        info = FilterInfo(*(per_cloud(each.to(x.device), x) for each in self._told))
+            y, inside = self._of_one(x, proposal, nats, uniforms, memory.inside.numpy(force=True))
+            numbers = torch.from_numpy(np.array([nats, np.zeros_like(nats)])).unbind()
+            return y, TiltMemory(inside), FilterInfo(self.limits, *numbers)
+        μ = torch.from_numpy(nats).to(x.device)
+        info = FilterInfo(
+            *(per_cloud(each.to(x.device), x) for each in (self.limits, μ, torch.zeros_like(μ)))
+        )
         if x.device.type == "cpu" and x.numel():
-            y, inside = self._of_each(x, proposal, uniforms, memory.inside)
+            y, inside = self._of_each(x, proposal, nats, uniforms, memory.inside)
             return y, TiltMemory(inside), info
-        μ = self._told.multipliers.to(x.device)
         was, would = memory.inside, insides(self.sets, proposal)
         rise = ((would.double() - was.double()) * μ.clamp(max=LARGEST)).sum(-1)
         accepted = rise <= 0
@@ -111,13 +108,14 @@ class Tilt:
         self,
         x: Float[Tensor, "n d"],
         y: Float[Tensor, "n d"],
+        μ: Float[np.ndarray, "m"],
         uniforms: Uniforms,
         was: Bool[np.ndarray, "n m"],
     ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
         """The step of a single cloud in this memory, and who is inside then: most moves change nothing."""
         inside = insides_kept(self.sets, y)
         would = inside.numpy(force=True)
-        rows, rise = self._rising(was, would)
+        rows, rise = _rising(μ, was, would)
         if not len(rows):
             return y, inside
         u = numbers_at(uniforms, rows)
@@ -127,6 +125,7 @@ class Tilt:
         self,
         x: Float[Tensor, "r n d"],
         y: Float[Tensor, "r n d"],
+        μ: Float[np.ndarray, "m"],
         uniforms: Uniforms,
         was: Bool[Tensor, "r n m"],
     ) -> tuple[Float[Tensor, "r n d"], Bool[Tensor, "r n m"]]:
@@ -134,7 +133,7 @@ class Tilt:
         here, rows = (part.reshape(-1, x.shape[-1]) for part in (x, y))
         inside, before = insides_kept(self.sets, rows), was.reshape(len(rows), -1).numpy(force=True)
         would = inside.numpy(force=True)
-        places, rise = self._rising(before, would)
+        places, rise = _rising(μ, before, would)
         if len(places):
             tested = np.zeros(len(rows), dtype=bool)
             tested[places] = True
@@ -142,16 +141,17 @@ class Tilt:
             rows, inside = taken_back(places[~(u < np.exp(-rise))], here, rows, before, would)
         return rows.view(x.shape), inside.view(was.shape)
 
-    def _rising(
-        self, was: Bool[np.ndarray, "n m"], would: Bool[np.ndarray, "n m"]
-    ) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "#k"]]:
-        """The particles whose moves cost multipliers, and how much."""
-        μ = np.minimum(self._told.multipliers.numpy(), LARGEST)
-        if len(μ) == 1:
-            return np.flatnonzero(np.greater(would, was)) if μ[0] > 0 else np.arange(0), μ
-        rows = np.flatnonzero(np.not_equal(would, was).any(1))
-        rise = ((would[rows].astype(np.float64) - was[rows]) * μ).sum(1)
-        return rows[rise > 0], rise[rise > 0]
+
+def _rising(
+    μ: Float[np.ndarray, "m"], was: Bool[np.ndarray, "n m"], would: Bool[np.ndarray, "n m"]
+) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "#k"]]:
+    """The particles whose moves cost multipliers, and how much."""
+    nats = np.minimum(μ, LARGEST)
+    if len(nats) == 1:
+        return np.flatnonzero(np.greater(would, was)) if nats[0] > 0 else np.arange(0), nats
+    rows = np.flatnonzero(np.not_equal(would, was).any(1))
+    rise = ((would[rows].astype(np.float64) - was[rows]) * nats).sum(1)
+    return rows[rise > 0], rise[rise > 0]
 
 
 @singledispatch

@@ -25,7 +25,6 @@ class Ball(UnsafeSet):
     has_gradient = True
     example: ClassVar[dict[str, object]] = {"kind": "ball", "center": [0.5, -0.3], "radius": 0.8}
     center: Tensor
-    _middle: tuple[Tensor, int, np.dtype[Any], int, np.ndarray] | None = None
 
     def __init__(
         self,
@@ -104,19 +103,10 @@ class Ball(UnsafeSet):
         return Jet(ρ - self.radius, offset / ρ[:, None], (x.shape[1] - 1) / ρ)
 
     def middle(self, dtype: np.dtype[Any], axes: int) -> Float[np.ndarray, "d ..."]:
-        """The centre, as it is subtracted from positions [d, ...] of this dtype with so many axes; made anew
-        where the centre was replaced or written to.
-        """
-        center, kept = self._buffers["center"], self._middle
+        """The centre, as it is subtracted from positions [d, ...] of this dtype with so many axes."""
+        center = self._buffers["center"]
         assert center is not None
-        if kept is None or kept[0] is not center or kept[1:4] != (center._version, dtype, axes):
-            numbers = center.numpy(force=True).astype(dtype).reshape(-1, *[1] * (axes - 1))
-            kept = center, center._version, dtype, axes, numbers
-            self.__dict__["_middle"] = kept
-        return kept[4]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_middle"}
+        return center.numpy(force=True).astype(dtype).reshape(-1, *[1] * (axes - 1))
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of the centre, so that derivatives stay finite there."""

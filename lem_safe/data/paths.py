@@ -14,6 +14,7 @@ from barriers.arrays import torch
 from lem_safe.data.episodes import Along, Recorded, from_array, from_table, is_text_or_named, stacked
 from lem_safe.data.path_names import names_of_shape
 from lem_safe.data.source import Dataset, DataSource, digest
+from lem_safe.data.typed.table import Stamp, stamp_of
 from lem_safe.errors import BadInput, Fault
 
 EPISODE = "episode"
@@ -99,8 +100,8 @@ class PathFile(DataSource):
 
     def _of_table(self, columns: tuple[str, ...]) -> Sequence[Recorded]:
         """The episodes of a table; of the same file, which a command asks for several times, read once."""
-        read = _episodes if self.path.is_file() else _episodes.__wrapped__
-        stamp = (self.path.stat().st_mtime_ns, self.path.stat().st_size) if self.path.is_file() else (0, 0)
+        stamp = stamp_of(self.path)
+        read = _episodes.__wrapped__ if stamp is None else _episodes
         return read(self.path, columns, self.episode, self.order, stamp)
 
     def _components(self, rows: Float64[np.ndarray, "n d"]) -> int:
@@ -120,7 +121,7 @@ class PathFile(DataSource):
 
 @lru_cache(maxsize=2)
 def _episodes(
-    path: Path, columns: tuple[str, ...], episode: str, order: str | None, stamp: tuple[int, int]
+    path: Path, columns: tuple[str, ...], episode: str, order: str | None, stamp: Stamp | None
 ) -> tuple[Recorded, ...]:
     """The episodes of a table as it was at this time and size, to be read only."""
     return tuple(from_table(path, columns, episode, order))

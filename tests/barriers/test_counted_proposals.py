@@ -207,3 +207,29 @@ def test_a_view_of_all_rows_is_the_same_cloud() -> None:
     assert remembered.counted([ball], x[20:]) is None and remembered.counted([ball], x.flip(0)) is None
     apart[0, 0] = 0.0  # written to through a view: every view tells
     assert remembered.counted([ball], x) is None
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+def test_a_filter_that_spoils_its_own_memory_spoils_no_count(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = chain(SETS["a ball"], kind, beta=0.9)
+    chosen: Any = made.course.sampler.step_filter
+    inner = type(chosen).apply
+
+    def spoilt(self: Any, *given: Any) -> Any:
+        y, memory, info = inner(self, *given)
+        memory.inside.fill_(False)
+        return y, memory, info
+
+    monkeypatch.setattr(type(chosen), "apply", spoilt)
+    assert differences(made) == 0
+
+
+def test_what_lies_beside_a_cloud_is_another_one() -> None:
+    big = torch.randn(100, 2, generator=Key(1).generator())
+    big[50:] *= 0.01
+    base, ball = big[:50].detach(), Ball([0.0, 0.0], 1.0)
+    counted([ball], base)
+    beside = base.as_strided((50, 2), (2, 1), 100)
+    assert remembered.counted([ball], beside) is None

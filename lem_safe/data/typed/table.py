@@ -37,7 +37,7 @@ class TypedTable(NamedTuple):
     equal: tuple[Equality, ...] = ()
 
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, int, int, int]
 
 
 def typed_table(
@@ -51,18 +51,18 @@ def typed_table(
     kept or dropped, and for what is said of columns that are not there. derived: expressions by name, of
     which those that are columns are computed.
     """
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     own = None if chosen is None else tuple(chosen)
     read = _read.__wrapped__ if stamp is None else _read
     return read(path, own, form, tuple(told.items()), tuple((derived or {}).items()), stamp)
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """When a file was written and how long it is; None of what is no file, or several."""
+def stamp_of(path: Path) -> Stamp | None:
+    """Which file it is, when it was written and how long it is; None of what is no file, or several."""
     if in_parts(path) or not path.is_file():
         return None
     seen = path.stat()
-    return seen.st_mtime_ns, seen.st_size
+    return seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_size
 
 
 def holds_words(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> bool:
@@ -70,7 +70,7 @@ def holds_words(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> 
     or by most of its first cells; False where the file cannot be read, which is reported by whoever reads it.
     """
     try:
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
     except OSError:
         return False
     looked = _looked.__wrapped__ if stamp is None else _looked
