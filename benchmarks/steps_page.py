@@ -46,7 +46,7 @@ NOTES = (
     "nearly half of it at 10,000); of several sets those that are nearly full in the search from "
     "the start, near pairs kept from one trial to the next (kept: a quarter with sixteen balls); what a "
     "filter found of a proposal not counted again, centres of balls put together once, only pairs looked at "
-    "whose chance says that they can be pushed (kept: a tenth of what `step` adds at 256, a third of what "
+    "whose chance says that they can be pushed (kept: a sixth of what `step` adds at 256, a third of what "
     "`gate` and `tilt` add at 10,000, a quarter with sixteen balls); images read where they are (kept: a "
     "third of what `drift` adds to them); memory that is freed kept by the process (kept: page faults in a "
     "step, up to 19,000 with images, are gone); smaller parts of a sweep, so that a filter finds its code in "
