@@ -25,7 +25,9 @@ class Key:
     value: int
 
     def fold(self, *data: int | str) -> "Key":
-        """The key of a sub-stream; streams of different data are independent."""
+        """The key of a sub-stream; streams of different data are independent. Raises ValueError for a negative
+        number.
+        """
         return Key(self.folded(self.value, *data))
 
     @classmethod
@@ -156,6 +158,8 @@ def divided(n: int, parts: int) -> list[Part]:
 
 
 def _words_of(number: int) -> list[int]:
+    if number < 0:
+        raise ValueError(f"Key.fold: numbers must be >= 0; got {number}")
     words = [_mix(number & _MASK)]
     while number := number >> 64:
         words.append(_mix(number & _MASK))

@@ -73,3 +73,9 @@ def test_a_part_has_no_generator_of_its_own() -> None:
         key.generator()
     with pytest.raises(TypeError, match="part of a cloud"):
         key.permutation(3)
+
+
+@pytest.mark.parametrize("data", [(-1,), (3, -(2**70)), ("noise", -5)])
+def test_a_negative_number_is_refused(data: tuple[int | str, ...]) -> None:
+    with pytest.raises(ValueError, match="numbers must be >= 0; got -"):
+        Key(1).fold(*data)
