@@ -25,7 +25,7 @@ class Key:
     value: int
 
     def fold(self, *data: int | str) -> "Key":
-        """The key of a sub-stream; streams of different data are independent. Raises ValueError for a negative
+        """The key of a sub-stream; streams of different data are independent. ValueError for a negative
         number.
         """
         return Key(self.folded(self.value, *data))
