@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.counting import counts_of
-from barriers.filters.admission import granted, granted_to_each, granted_to_one
+from barriers.filters.admission import granted, granted_to_one
 from barriers.filters.alone import alone
 from barriers.filters.base import (
     FilterInfo,
@@ -29,6 +29,7 @@ from barriers.filters.base import (
     unlimited,
 )
 from barriers.filters.later_uniforms import Uniforms
+from barriers.filters.side_by_side import entered
 from barriers.filters.whole import HERE, Whole
 from barriers.sets.base import UnsafeSet
 
@@ -119,27 +120,16 @@ class Gate:
         self, x: Float[Tensor, "r n d"], y: Float[Tensor, "r n d"], uniforms: Uniforms, memory: GateMemory
     ) -> tuple[Float[Tensor, "r n d"], GateMemory, FilterInfo]:
         """The same of clouds side by side."""
-        (r, n, d), m = x.shape, len(self.sets)
-        rows, was, room = y.reshape(-1, d), memory.inside.numpy(force=True), np.array(self._budgets(x))
-        inside = insides_kept(self.sets, rows)
-        would = inside.numpy(force=True).reshape(r, n, m)
-        enters = np.greater(would, was)
-        tried = let_in = enters.sum(1)
-        if tried.any():
-            refused = ~granted_to_each(memory.inside, inside.view(r, n, m), enters, room, uniforms)
-            places = np.flatnonzero(refused)
-            if len(places):
-                let_in = tried - (enters & refused[..., None]).sum(1)
-                flat = (part.reshape(-1, m) for part in (was, would))
-                rows, inside = taken_back(places, x.reshape(-1, d), rows, *flat)
-        held = inside.numpy(force=True).reshape(r, n, m).sum(1)
+        room = np.array(self._budgets(x))
+        found = entered(self.sets, x, y, memory.inside, room, uniforms, taken_back)
         entering, admitted = (part.numpy(force=True) for part in memory[1:])
-        means = running_each(entering, tried), running_each(admitted, let_in)
+        means = running_each(entering, found.tried), running_each(admitted, found.let_in)
+        over = np.maximum(found.held - room, 0) / x.shape[1]
         with np.errstate(all="ignore"):
-            numbers = np.array([*means, -np.log(means[1] / means[0]), np.maximum(held - room, 0) / n])
+            numbers = np.array([*means, -np.log(means[1] / means[0]), over])
         entries, let, μ, excess = torch.from_numpy(numbers).unbind()
-        after = GateMemory(inside.view(r, n, m), entries, let)
-        return rows.view(r, n, d), after, FilterInfo(per_cloud(self.limits, x), μ, excess)
+        after = GateMemory(found.inside, entries, let)
+        return found.y, after, FilterInfo(per_cloud(self.limits, x), μ, excess)
 
     def _budgets(self, x: Tensor) -> list[int]:
         """⌊βn⌋ of each set: n is the number of particles of one cloud."""

@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float, Int
 from barriers.arrays import Tensor, torch
 from barriers.budget import budget
 from barriers.counting import counts_of
-from barriers.filters.admission import granted_to_each, granted_to_one
+from barriers.filters.admission import granted_to_one
 from barriers.filters.base import FilterInfo, insides_kept
 from barriers.filters.gate import running, running_each
 from barriers.filters.later_uniforms import Uniforms
+from barriers.filters.side_by_side import entered
 from barriers.remembered import keep_changed
 from barriers.sets.base import UnsafeSet
 
@@ -73,8 +74,9 @@ class OneMirror(ABC):
         if enters.any():
             refused = ~granted_to_one(was, would, enters, room, uniforms)
             tried, let_in = counts_of(enters), counts_of(enters & ~refused[:, None])
-            if refused.any():
-                y, inside = self._refused(x, y, refused, was, would)
+            rows = np.flatnonzero(refused)
+            if len(rows):
+                y, inside = self._refused(rows, x, y, was, would)
                 would = inside.numpy()
         held = counts_of(would)
         if any(has > may for has, may in zip(held, room, strict=True)):  # a cloud that started over a limit
@@ -91,40 +93,28 @@ class OneMirror(ABC):
         memory: MirrorMemory,
     ) -> Applied | None:
         """The same of clouds side by side; None where one of them is over a limit."""
-        (r, n, d), m, β = x.shape, len(self.sets), np.array(self.betas)
+        n, β = x.shape[1], np.array(self.betas)
         L = β - math.exp(-self.rate * step_size) * (β - memory.allowed.numpy(force=True))
         if not (β >= L).all():
             return None
         most = np.array([budget(own, n) for own in self.betas])
         room = np.minimum(most, np.round(n * L).astype(np.int64))
-        rows, was = y.reshape(-1, d), memory.inside.numpy(force=True)
-        inside = insides_kept(self.sets, rows)
-        would = inside.numpy(force=True).reshape(r, n, m)
-        enters = np.greater(would, was)
-        tried = let_in = enters.sum(1)
-        if tried.any():
-            refused = ~granted_to_each(memory.inside, inside.view(r, n, m), enters, room, uniforms)
-            if refused.any():
-                let_in = tried - (enters & refused[..., None]).sum(1)
-                flat = (part.reshape(-1, m) for part in (was, would))
-                rows, inside = self._refused(x.reshape(-1, d), rows, refused.reshape(-1), *flat)
-        held = inside.numpy(force=True).reshape(r, n, m).sum(1)
-        if (held > room).any():
+        found = entered(self.sets, x, y, memory.inside, room, uniforms, self._refused)
+        if (found.held > room).any():
             return None
         entering, admitted = (part.numpy(force=True) for part in memory[2:])
-        means = running_each(entering, tried), running_each(admitted, let_in)
-        return rows.view(r, n, d), *_of_clouds(inside.view(r, n, m), L, means, held, room)
+        means = running_each(entering, found.tried), running_each(admitted, found.let_in)
+        return found.y, *_of_clouds(found.inside, L, means, found.held, room)
 
     def _refused(
         self,
+        rows: Int[np.ndarray, "k"],
         x: Tensor,
         y: Tensor,
-        refused: Bool[np.ndarray, "n"],
         was: Bool[np.ndarray, "n m"],
         would: Bool[np.ndarray, "n m"],
     ) -> tuple[Tensor, Bool[Tensor, "n m"]]:
-        """Where the particles are, and which are inside, after these moves were refused."""
-        rows = np.flatnonzero(refused)
+        """Where the particles are, and which are inside, after the moves in these rows were refused."""
         places, inside = torch.from_numpy(rows), would.copy()
         before, after = torch.from_numpy(was[rows]), torch.from_numpy(would[rows])
         z, now = self._images(x.index_select(0, places), y.index_select(0, places), before, after)
