@@ -32,7 +32,7 @@ def counted(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "
     whose sets do not change, with a sampler that writes to no cloud but by torch's own operations.
     """
     inside = _proposed(sets, x)
-    if inside is None and not _by_product(sets, x):
+    if inside is None and x.device.type == "cpu" and not _by_product(sets, x):
         inside = contained(sets, x)
     found = _count(sets, x) if inside is None else torch.from_numpy(np.array(counts_of(inside)))
     remembered.keep_counted(sets, x, found, inside)
@@ -93,16 +93,16 @@ def _proposed(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Members | N
 
 
 def _by_product(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> bool:
-    """Whether balls are counted by a product of matrices, and so on a device."""
+    """Whether there are balls enough to be counted by a product of matrices."""
     balls = sum(map(_is_ball, sets)) if len(sets) > 1 else 0
-    return x.device.type != "cpu" or (balls > 1 and len(x) * balls >= MANY)
+    return balls > 1 and len(x) * balls >= MANY
 
 
 def _count(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Int[Tensor, "m"]:
-    if not _by_product(sets, x) or len(sets) == 1:
+    if not _by_product(sets, x):
         return torch.stack([s.contains(x).sum() for s in sets])
     balls = [k for k, s in enumerate(sets) if _is_ball(s)]
-    found = _inside_balls([sets[k] for k in balls], x) if balls else x.new_empty(0)
+    found = _inside_balls([sets[k] for k in balls], x)
     if len(balls) == len(sets):
         return found
     of_balls = dict(zip(balls, found.unbind(), strict=True))

@@ -6,8 +6,8 @@ A proposed move x → y is taken with the chance min(1, e^{−Σμ_k(1_k(y) − 
 another one, so the samples are independent given μ.
 """
 
-from collections.abc import Sequence
-from functools import singledispatch
+from collections.abc import Callable, Sequence
+from functools import partial, singledispatch
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -85,7 +85,8 @@ class Tilt:
             raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
         nats = np.array(self.multipliers)
         if x.dim() == 2 and x.device.type == "cpu":
-            y, inside = self._of_one(x, proposal, nats, uniforms, memory.inside.numpy(force=True))
+            was_inside, asked = memory.inside.numpy(force=True), partial(numbers_at, uniforms)
+            y, inside = self._of_one(x, proposal, nats, asked, was_inside)
             numbers = torch.from_numpy(np.array([nats, np.zeros_like(nats)])).unbind()
             return y, TiltMemory(inside), FilterInfo(self.limits, *numbers)
         μ = torch.from_numpy(nats).to(x.device)
@@ -109,17 +110,18 @@ class Tilt:
         x: Float[Tensor, "n d"],
         y: Float[Tensor, "n d"],
         μ: Float[np.ndarray, "m"],
-        uniforms: Uniforms,
+        numbers: Callable[[np.ndarray], np.ndarray],
         was: Bool[np.ndarray, "n m"],
     ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
-        """The step of a single cloud in this memory, and who is inside then: most moves change nothing."""
+        """The step of a single cloud in this memory, and who is inside then: most moves change nothing.
+        numbers: the uniform numbers of the particles at these places.
+        """
         inside = insides_kept(self.sets, y)
         would = inside.numpy(force=True)
         rows, rise = _rising(μ, was, would)
         if not len(rows):
             return y, inside
-        u = numbers_at(uniforms, rows)
-        return taken_back(rows[~(u < np.exp(-rise))], x, y, was, would)
+        return taken_back(rows[~(numbers(rows) < np.exp(-rise))], x, y, was, would)
 
     def _of_each(
         self,
@@ -130,15 +132,15 @@ class Tilt:
         was: Bool[Tensor, "r n m"],
     ) -> tuple[Float[Tensor, "r n d"], Bool[Tensor, "r n m"]]:
         """The same of clouds side by side."""
+
+        def numbers(places: np.ndarray) -> np.ndarray:
+            tested = np.zeros(x.shape[:-1], dtype=bool)
+            tested.reshape(-1)[places] = True
+            return drawn(uniforms, torch.from_numpy(tested)).double().numpy(force=True)
+
         here, rows = (part.reshape(-1, x.shape[-1]) for part in (x, y))
-        inside, before = insides_kept(self.sets, rows), was.reshape(len(rows), -1).numpy(force=True)
-        would = inside.numpy(force=True)
-        places, rise = _rising(μ, before, would)
-        if len(places):
-            tested = np.zeros(len(rows), dtype=bool)
-            tested[places] = True
-            u = drawn(uniforms, torch.from_numpy(tested).view(x.shape[:-1])).double().numpy(force=True)
-            rows, inside = taken_back(places[~(u < np.exp(-rise))], here, rows, before, would)
+        before = was.reshape(len(rows), -1).numpy(force=True)
+        rows, inside = self._of_one(here, rows, μ, numbers, before)
         return rows.view(x.shape), inside.view(was.shape)
 
 
